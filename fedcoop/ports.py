@@ -1,0 +1,370 @@
+"""What the flows ask of the world, in a page. `app.py` decides who answers.
+
+Every method here may wait; nothing in `protocol/` may. Implementations: `store/` (Store), `net/` (KeyResolver, Fetcher,
+Courier), `app.py` (Clock, NewId), `store/keyfolder.py` (KeyRing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocument, Link
+
+T = TypeVar("T")
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Returns the time now, timezone-aware UTC."""
+
+NewId: TypeAlias = Callable[[], str]
+"""Returns a new unguessable, time-ordered URL-safe name (no slash)."""
+
+PeerState: TypeAlias = Literal["pending", "allowed", "limited", "frozen", "blocked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Another co-op's instance, by origin, and what our operator decided about it (decision D7)."""
+
+    origin: str
+    state: PeerState
+    network: bool
+    """True when it belongs to the same network as we do (relayScope `network`)."""
+    note: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredActor:
+    """An actor we host or have met."""
+
+    id: str
+    local: bool
+    kind: str
+    """fedcoop class or AS2 type: Cooperative, Member, Application, Person …"""
+    username: str
+    document: Document
+    inbox: str
+    shared_inbox: str | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as last accepted; `deleted_at` set means a Tombstone is served."""
+
+    id: str
+    owner: str
+    object_class: str
+    document: Document
+    local: bool
+    readers: tuple[str, ...]
+    updated_at: datetime
+    deleted_at: datetime | None
+    former_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredActivity:
+    """An activity as kept: body as it was signed, key document as seen at receipt."""
+
+    id: str
+    actor: str
+    type: str
+    body: bytes
+    body_digest: bytes
+    """SHA-256 of `body`."""
+    local: bool
+    received_at: datetime
+    keys: KeyDocument | None
+    refused: str | None
+    """Reason, when it was a tentative transition that the chain's owner did not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A follow relation and the activity that made it."""
+
+    follower: str
+    followed: str
+    activity_id: str
+    state: Literal["pending", "accepted", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a collection, newest first; `next` is an opaque cursor, None at the end."""
+
+    total: int
+    items: tuple[Document, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardQuery:
+    """A search of the board. Every part narrows; None or empty means any."""
+
+    text: str = ""
+    rome: str | None = None
+    """A ROME code or the beginning of one: `N`, `N41`, `N4104`."""
+    commune: str | None = None
+    """INSEE code; without `radius_km` it must be equal."""
+    centre: tuple[float, float] | None = None
+    """Latitude and longitude of the search's centre."""
+    radius_km: float | None = None
+    classes: tuple[str, ...] = ("Mission", "ServiceOffer", "Need")
+    owner: str | None = None
+    open_only: bool = True
+    """Only proposals in state published."""
+    readers: tuple[str, ...] | None = None
+    """Only what at least one of these may read; None is no restriction (the operator's own view)."""
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEntry:
+    """A row of the board."""
+
+    object_id: str
+    object_class: str
+    owner: str
+    local: bool
+    state: str
+    relay_scope: str
+    title: str
+    rome: str | None
+    commune: str | None
+    published: datetime
+    start: datetime | None
+    apply_before: datetime | None
+    distance_km: float | None
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class BoardPage:
+    """A page of board rows, newest first (nearest first when a radius is asked)."""
+
+    total: int
+    entries: tuple[BoardEntry, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A delivery that is due."""
+
+    id: int
+    activity_id: str
+    sender: str
+    inbox: str
+    body: bytes
+    attempts: int
+    first_tried: datetime | None
+    enqueued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A leased destination: its owed deliveries go out in order, by the holder of the lease only."""
+
+    inbox: str
+    failures: int
+    lease: str
+    """Fencing token: a worker that overslept cannot settle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The peer answered 2xx: the deliveries are done."""
+
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The first of the lane failed for now; the lane waits until `at`."""
+
+    id: int
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The peer refused for good, or the horizon passed: the delivery goes to the dead letters with the reason."""
+
+    id: int
+    reason: str
+
+
+Outcome: TypeAlias = Delivered | TryAgain | GivenUp
+
+
+class Transaction(Protocol):
+    """Reads and writes that happen together or not at all. `chain` locks what it returns until the end."""
+
+    async def activity(self, activity_id: str) -> StoredActivity | None: ...
+    async def activity_by_client_key(self, actor: str, client_key: str) -> StoredActivity | None: ...
+    async def peer(self, origin: str) -> Peer | None: ...
+    async def peers(self) -> tuple[Peer, ...]: ...
+    async def put_peer(self, peer: Peer) -> None: ...
+    async def actor(self, actor_id: str) -> StoredActor | None: ...
+    async def local_actors(self) -> tuple[StoredActor, ...]: ...
+    async def actor_by_username(self, username: str) -> StoredActor | None: ...
+    async def object(self, object_id: str) -> StoredObject | None: ...
+    async def chain(self, ref: str) -> Chain | None: ...
+    async def links(self, chain_id: str) -> tuple[Link, ...]: ...
+    async def history(self, chain_id: str) -> tuple[StoredActivity, ...]: ...
+    async def engagements(self, proposal: str) -> tuple[Chain, ...]: ...
+    async def expiring(self, now: datetime) -> tuple[Chain, ...]:
+        """Published missions of local owners whose applyBefore has passed."""
+        ...
+
+    async def follow(self, follower: str, followed: str) -> Follow | None: ...
+    async def follow_by_activity(self, activity_id: str) -> Follow | None: ...
+    async def followers(self, followed: str) -> tuple[Follow, ...]: ...
+    async def following(self, follower: str) -> tuple[Follow, ...]: ...
+    async def make(self, changes: Sequence[Change]) -> None: ...
+
+    # -- deliveries -------------------------------------------------------------------------------------------------
+    async def lease(self, *, now: datetime, until: datetime, holder: str, limit: int) -> tuple[Lane, ...]: ...
+    async def owed(self, lane: Lane, *, limit: int) -> tuple[Owed, ...]: ...
+    async def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
+        """Apply the outcomes and free the lane if the lease is still ours; False (and nothing done) if not."""
+        ...
+
+    async def next_due(self) -> datetime | None: ...
+    async def dead_letters(self, limit: int) -> tuple[Mapping[str, Any], ...]: ...
+    async def delivery_counts(self) -> Mapping[str, int]:
+        """`{"owed": n, "dead": n}`."""
+        ...
+
+    # -- tokens -----------------------------------------------------------------------------------------------------
+    async def put_token(self, token_hash: str, actor: str, created: datetime) -> None: ...
+    async def actor_of_token(self, token_hash: str) -> str | None: ...
+
+    # -- meta -------------------------------------------------------------------------------------------------------
+    async def meta(self, key: str) -> str | None: ...
+    async def put_meta(self, key: str, value: str) -> None: ...
+
+
+class Reader(Protocol):
+    """Reads for pages and collections; sees only what is committed."""
+
+    async def activity(self, activity_id: str) -> StoredActivity | None: ...
+    async def peer(self, origin: str) -> Peer | None: ...
+    async def peers(self) -> tuple[Peer, ...]: ...
+    async def actor(self, actor_id: str) -> StoredActor | None: ...
+    async def local_actors(self) -> tuple[StoredActor, ...]: ...
+    async def actor_by_username(self, username: str) -> StoredActor | None: ...
+    async def object(self, object_id: str) -> StoredObject | None: ...
+    async def chain(self, ref: str) -> Chain | None: ...
+    async def links(self, chain_id: str) -> tuple[Link, ...]: ...
+    async def history(self, chain_id: str) -> tuple[StoredActivity, ...]: ...
+    async def engagements(self, proposal: str) -> tuple[Chain, ...]: ...
+    async def engagements_of(self, party: str) -> tuple[Chain, ...]: ...
+    async def followers(self, followed: str) -> tuple[Follow, ...]: ...
+    async def following(self, follower: str) -> tuple[Follow, ...]: ...
+    async def actor_of_token(self, token_hash: str) -> str | None: ...
+    async def inbox_page(self, actor: str, *, cursor: str | None, limit: int) -> Page: ...
+    async def outbox_page(
+        self, actor: str, *, cursor: str | None, limit: int, readers: tuple[str, ...] | None
+    ) -> Page: ...
+    async def follows_page(
+        self, actor: str, *, which: Literal["followers", "following"], cursor: str | None, limit: int
+    ) -> tuple[int, tuple[str, ...], str | None]: ...
+    async def board(self, query: BoardQuery) -> BoardPage: ...
+    async def counts(self) -> Mapping[str, int]:
+        """`{"members": n, "missions": n, "activities": n}` of this instance."""
+        ...
+
+    async def delivery_counts(self) -> Mapping[str, int]: ...
+    async def meta(self, key: str) -> str | None: ...
+
+
+class Store(Protocol):
+    """The database behind one instance."""
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction and return its result once it is durable.
+
+        If `work` raises, nothing of it is kept and the exception comes out here. Works are run one after another and
+        may share one commit (group commit); a cancelled caller does not cancel a work that has begun.
+        """
+        ...
+
+    async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
+        """Run `work` on a committed snapshot and return its result."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        ...
+
+
+class KeyResolver(Protocol):
+    """Finds the published keys behind a key id."""
+
+    async def resolve(self, key_id: str, *, refresh: bool = False) -> KeyDocument:
+        """Return the owner's key document, from the cache unless `refresh`.
+
+        Raises:
+            Unverified: there is no such key, or its owner does not list it (`key-unknown`, `key-owner-mismatch`).
+            Unavailable: its server could not be reached (`key-unreachable`).
+        """
+        ...
+
+
+class KeyRing(Protocol):
+    """Private keys of the actors we host."""
+
+    def http_key(self, actor: str) -> tuple[str, RSAPrivateKey]:
+        """Return (key id, key) for signing requests. Raises Misconfigured when the actor has none."""
+        ...
+
+    def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
+        """Return (verification method id, key) for object proofs. Raises Misconfigured when the actor has none."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Gets documents from strangers, within a budget of bytes, time and redirects (security.md §3.3)."""
+
+    async def actor(self, actor_id: str) -> Document:
+        """Return the actor document whose `id` is `actor_id`. Raises Unverified, Unavailable or Malformed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a peer's inbox answered."""
+
+    status: int
+    problem: str | None
+    """Last path segment of the problem's type, when it sent one."""
+    detail: str | None
+    retry_after: int | None
+
+
+class Courier(Protocol):
+    """Carries a signed activity to an inbox."""
+
+    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+        """Sign as `sender` and post; raises Unavailable when no answer came."""
+        ...
+
+
+class Doorbell(Protocol):
+    """Wakes the delivery worker after a commit; losing a ring loses nothing, since the worker also polls."""
+
+    def ring(self) -> None: ...
+
+
+Activities: TypeAlias = Sequence[Activity]
