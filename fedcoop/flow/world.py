@@ -1,0 +1,61 @@
+"""What every story is told in: the instance we are, and the ports through which it waits on the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fedcoop.ports import Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """Who we are: fixed for the life of the process."""
+
+    base: str
+    """Our public origin, such as `https://coop-lyon.example` (no slash at the end)."""
+    name: str
+    default_language: str
+    allow_origins: frozenset[str]
+    """Origins that may be plain http or loopback (decision D10); empty in production."""
+    window: tuple[timedelta, timedelta]
+    """How old, and how far ahead, a signature may be."""
+    first_retry: timedelta
+    communes: Mapping[str, tuple[str, float | None, float | None]]
+    """INSEE code to (name, latitude, longitude)."""
+    rome_labels: Mapping[str, str]
+
+    @property
+    def coop(self) -> str:
+        """Id of the co-operative's actor."""
+        return f"{self.base}/actors/coop"
+
+    @property
+    def application(self) -> str:
+        """Id of the instance actor (FEP-2677)."""
+        return f"{self.base}/actor"
+
+    @property
+    def members(self) -> str:
+        """Id of the collection of our members; readers of whatever only our own people may see."""
+        return f"{self.coop}/members"
+
+    def hosts(self, iri: str) -> bool:
+        """Tell whether `iri` lives on this instance."""
+        return iri == self.base or iri.startswith(self.base + "/")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports of one running instance."""
+
+    instance: Instance
+    store: Store
+    resolver: KeyResolver
+    fetcher: Fetcher
+    keyring: KeyRing
+    courier: Courier
+    clock: Clock
+    new_id: NewId
+    doorbell: Doorbell
