@@ -1,0 +1,91 @@
+"""What every test may ask for: a clock that stands still, ids that count, and folders that may be absent."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+import types
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class StoppedClock:
+    """A `ports.Clock` that stands at NOON until it is told to move."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **amount: float) -> datetime:
+        """Move on by a timedelta's arguments (`clock.advance(hours=2)`); return the new now."""
+        self.now += timedelta(**amount)
+        return self.now
+
+
+class CountedIds:
+    """A `ports.NewId` whose names are 0001, 0002, …: a failing test reads the same twice."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> str:
+        return f"{next(self._numbers):04d}"
+
+
+@pytest.fixture
+def clock() -> StoppedClock:
+    return StoppedClock()
+
+
+@pytest.fixture
+def new_id() -> CountedIds:
+    return CountedIds()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of published vectors and data beside the repository; it is not part of it."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("no folder ../shared with the published vectors and data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pasture() -> Mapping[str, Any]:
+    """Input families of `fediverse-pasture-inputs` by name; each has `.examples`, fragments of an object.
+
+    The package lies in .setup/pasture, where `make test` puts it, because what it depends on cannot be
+    resolved together with what we depend on (requirements/README.md). Of that it needs one class, for an
+    annotation.
+    """
+    folder = ROOT / ".setup" / "pasture"
+    if not folder.is_dir():
+        pytest.skip("no .setup/pasture: run `make pasture`")
+    names = ["fediverse_pasture", "fediverse_pasture.runner", "fediverse_pasture.runner.entry"]
+    for name in names:
+        sys.modules.setdefault(name, types.ModuleType(name))
+    sys.modules[names[-1]].Entry = object  # type: ignore[attr-defined]
+    sys.path.append(str(folder))
+    import fediverse_pasture_inputs  # type: ignore[import-not-found]
+
+    return fediverse_pasture_inputs.available
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip tests marked `browser`, and say why, where there is no Chromium."""
+    if shutil.which("chromium") is None:
+        reason = "no Chromium on this machine (make test installs it where apt may be used)"
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason=reason))
