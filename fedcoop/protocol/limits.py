@@ -1,0 +1,236 @@
+"""Every limit that fedcoop enforces: its name, its unit, its reason. No other module holds such a number.
+
+Values are those of the security design, §3.2. Sizes are in bytes unless said otherwise, times are `timedelta`.
+What is over a limit is refused before any work is done on it; no example of the vocabulary comes near one.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# -- what arrives --------------------------------------------------------------------------------------------
+
+MAX_BODY: Final = 1 * MIB
+"""Bytes of a request's body. Mastodon's limit; a mission with every property is about 6 KiB."""
+
+MAX_DEPTH: Final = 32
+"""Objects and arrays inside each other. An Accept with a credential inside an engagement has 9."""
+
+MAX_KEYS: Final = 512
+"""Members of one JSON object. The largest class of the vocabulary has about 60."""
+
+MAX_ITEMS: Final = 5000
+"""Items of one JSON array: a page of a collection, or the recipients of a large co-op, with room."""
+
+MAX_STRING: Final = 256 * KIB
+"""Characters of one JSON string: four times the longest article that anybody publishes as a Note."""
+
+MAX_NUMBER_LITERAL: Final = 64
+"""Characters of one JSON number; the longest that a double prints as has 25."""
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""Integers beyond it are read differently by different parsers (RFC 7493 §2.2); RFC 8785 has no form for them."""
+
+MAX_URL: Final = 2048
+"""Characters of an id or any other URL: the limit that all browsers and proxies share."""
+
+MAX_HOST: Final = 253
+"""Characters of a host name (RFC 1035 §2.3.4)."""
+
+MAX_RECIPIENTS: Final = 500
+"""Distinct addressees of one activity; more would make us an amplifier."""
+
+MAX_HEADER_LINE: Final = 8190
+"""Bytes of one header line (the HTTP server's own default)."""
+
+MAX_HEADERS: Final = 32 * KIB
+"""Bytes of all headers together."""
+
+MAX_HEADER_COUNT: Final = 100
+"""Header lines of one request."""
+
+HEADER_READ_TIME: Final = timedelta(seconds=10)
+"""A client that needs longer for its headers is holding a connection, not sending a message."""
+
+BODY_READ_TIME: Final = timedelta(seconds=30)
+"""Longest time for a whole body; Mastodon's read deadline."""
+
+KEEP_ALIVE: Final = timedelta(seconds=75)
+"""Idle time of a kept connection."""
+
+# -- what people write ---------------------------------------------------------------------------------------
+
+MAX_CONTENT: Final = 100_000
+"""Characters of `content`; longer is cut when shown, never when stored."""
+
+MAX_NAME: Final = 500
+"""Characters of `name` and of `summary` as shown."""
+
+MAX_BIO: Final = 20_000
+"""Characters of an actor's `summary` as shown."""
+
+MAX_ALIASES: Final = 32
+"""Entries of `alsoKnownAs` that are looked at."""
+
+MAX_ATTACHMENTS: Final = 16
+"""Attachments of one object that are looked at."""
+
+# -- signatures and keys -------------------------------------------------------------------------------------
+
+SIGNATURE_MAX_AGE: Final = timedelta(hours=1)
+"""How old a signed time may be: "an hour plus a few minutes" (SWICG); a slow queue is no forgery."""
+
+SIGNATURE_MAX_AHEAD: Final = timedelta(minutes=5)
+"""How far ahead of our clock a signed time may be: a badly set clock, not a captured message for tomorrow."""
+
+SIGNATURE_WINDOW: Final = (SIGNATURE_MAX_AGE, SIGNATURE_MAX_AHEAD)
+"""The default of the setting; wider only by the operator's choice."""
+
+SIGNATURE_MAX_AGE_COMPAT: Final = timedelta(hours=12)
+"""The widest age that an operator may choose: Mastodon's."""
+
+MAX_SIGNATURE_HEADER: Final = 4 * KIB
+"""Characters of a `Signature` header: a key id of 2048, an RSA-4096 signature of 684, a list of headers."""
+
+MIN_RSA_BITS: Final = 2048
+"""Smallest RSA modulus ("2048 or larger", SWICG)."""
+
+MAX_RSA_BITS: Final = 4096
+"""Largest RSA modulus: the cost of a verification grows with its square, and the sender chooses it."""
+
+RSA_EXPONENT: Final = 65537
+"""The only public exponent: small ones have a history of forgeries, large ones cost us the time."""
+
+MAX_KEYS_PER_ACTOR: Final = 10
+"""Keys read from one actor; Mastodon's limit (AP-13)."""
+
+MAX_PEM: Final = 4 * KIB
+"""Characters of a PEM public key: RSA-4096 has 800."""
+
+MAX_MULTIBASE: Final = 1024
+"""Characters of a base58 value: decoding is quadratic, 20 000 characters take 0.2 s. RSA-4096 has 730."""
+
+KEY_FRESH: Final = timedelta(hours=24)
+"""A cached key document is used without asking again."""
+
+KEY_STALE: Final = timedelta(days=7)
+"""A cached key document is not used at all any more."""
+
+KEY_REFETCH_EVERY: Final = timedelta(minutes=5)
+"""A key is fetched again after a failed verification at most this often, or bad signatures would be a way to make
+us send requests."""
+
+KEY_NEGATIVE_FIRST: Final = timedelta(minutes=5)
+"""How long "there is no such key" is remembered the first time; it doubles up to `KEY_NEGATIVE_MAX`."""
+
+KEY_NEGATIVE_MAX: Final = timedelta(hours=1)
+"""Longest memory of a missing key: an actor made five minutes ago must not be refused for a day."""
+
+MAX_KEY_FETCHES_PER_REQUEST: Final = 2
+"""One fetch and one refetch: a request must not make us crawl."""
+
+MAX_KEY_FETCHES_PER_MINUTE: Final = 60
+"""Key fetches from one host per minute."""
+
+REPLAY_MEMORY: Final = timedelta(days=400)
+"""Activity ids are remembered at least this long, and as long as their object (D15)."""
+
+# -- what we fetch -------------------------------------------------------------------------------------------
+
+FETCH_DNS_TIME: Final = timedelta(seconds=5)
+"""Longest name lookup."""
+
+FETCH_CONNECT_TIME: Final = timedelta(seconds=5)
+"""Longest TCP connect, and again for TLS."""
+
+FETCH_IDLE_TIME: Final = timedelta(seconds=10)
+"""Longest wait for the next bytes."""
+
+FETCH_TOTAL_TIME: Final = timedelta(seconds=30)
+"""Longest fetch altogether, redirects included: slow drips end here."""
+
+KEY_FETCH_TOTAL_TIME: Final = timedelta(seconds=10)
+"""Longest fetch of a key: a sender is waiting for our answer."""
+
+MAX_FETCH_BODY: Final = 1 * MIB
+"""Bytes of a fetched document, counted while reading."""
+
+MAX_REDIRECTS: Final = 3
+"""Redirects of one GET, each checked like the first; POST follows none."""
+
+MAX_FETCHES_PER_INBOUND: Final = 10
+"""Fetches that one received request may cause in all."""
+
+MAX_FETCH_DEPTH: Final = 3
+"""Documents that led to one another."""
+
+MAX_COLLECTION_PAGES: Final = 5
+"""Pages read of a foreign collection."""
+
+MAX_COLLECTION_ITEMS: Final = 100
+"""Items read of a foreign collection."""
+
+# -- what we deliver -----------------------------------------------------------------------------------------
+
+DELIVERY_STEPS: Final = (
+    timedelta(seconds=6),
+    timedelta(seconds=60),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+"""Waits between tries; the last one repeats. Short ones for a restart, long ones for a holiday."""
+
+DELIVERY_JITTER: Final = 0.3
+"""Share by which a wait is longer or shorter: a peer that comes back must not be met by everybody at once."""
+
+DELIVERY_MAX_TRIES: Final = 14
+"""Tries before a delivery is given up."""
+
+DELIVERY_HORIZON: Final = timedelta(days=8)
+"""Time after the first try when a delivery is given up: longer than any week-end, Easter included."""
+
+ERASURE_HORIZON: Final = timedelta(days=30)
+"""The same for Delete and Undo: a promise to erase outlives a broken server for a month (GDPR art. 12(3))."""
+
+RETRY_AFTER_MAX: Final = timedelta(hours=24)
+"""Longest `Retry-After` of a peer that we obey."""
+
+RETRY_AFTER_FLOOR: Final = timedelta(hours=1)
+"""Shortest wait after more than `DELIVERY_MAX_TRIES` tries that a peer itself asked for by `Retry-After`."""
+
+DELIVERY_LEASE: Final = timedelta(seconds=120)
+"""A worker that has not settled its lane by then is taken for dead."""
+
+DELIVERY_TIME: Final = timedelta(seconds=30)
+"""Longest delivery of one activity to one inbox."""
+
+MAX_DELIVERIES_AT_ONCE: Final = 16
+"""Deliveries under way at the same time on SQLite; each destination has one lane of its own."""
+
+MAX_INBOUND_PER_PEER: Final = 8
+"""Open requests of one peer; more are answered 503 so that one peer costs only itself."""
+
+MAX_INBOUND_BACKLOG: Final = 5000
+"""Received activities that wait for the store; beyond it 503 before the body is read."""
+
+INBOX_RATE_PER_PEER: Final = (300, timedelta(minutes=5))
+"""Requests of one peer, counted once its signature is good."""
+
+INBOX_RATE_PER_ADDRESS: Final = (120, timedelta(minutes=1))
+"""Requests of one address (IPv6: its /64) whose signature is not good."""
+
+STOP_TIME: Final = timedelta(seconds=30)
+"""Longest graceful stop."""
+
+# -- what we show --------------------------------------------------------------------------------------------
+
+PAGE_ITEMS: Final = 50
+"""Items of one page of our own collections and of the board."""
