@@ -174,6 +174,15 @@ MAX_COLLECTION_PAGES: Final = 5
 MAX_COLLECTION_ITEMS: Final = 100
 """Items read of a foreign collection."""
 
+MAX_FETCHES_PER_HOST: Final = 4
+"""Fetches from one host at the same time: what a stranger names must not become a flood on somebody else."""
+
+MAX_FETCHES_AT_ONCE: Final = 64
+"""Fetches under way in all."""
+
+MAX_CACHED_KEYS: Final = 10_000
+"""Key documents, and failures to get one, kept in memory: at 3 KiB each a busy instance's month, 30 MiB."""
+
 # -- what we deliver -----------------------------------------------------------------------------------------
 
 DELIVERY_STEPS: Final = (
@@ -214,6 +223,18 @@ DELIVERY_TIME: Final = timedelta(seconds=30)
 
 MAX_DELIVERIES_AT_ONCE: Final = 16
 """Deliveries under way at the same time on SQLite; each destination has one lane of its own."""
+
+MAX_POSTS_PER_DESTINATION: Final = 4
+"""Deliveries to one server at the same time: its inboxes have a lane each, and it is one machine."""
+
+MAX_POSTS_AT_ONCE: Final = 64
+"""Deliveries under way in all, whatever the store; a wall on sockets and memory."""
+
+MAX_ANSWER: Final = 64 * KIB
+"""Bytes read of a peer's answer to a delivery: a problem document has 1 KiB."""
+
+OUTBOUND_KEEP_ALIVE: Final = timedelta(seconds=15)
+"""How long we keep an idle connection to a peer; well under the 75 s after which peers close theirs."""
 
 MAX_INBOUND_PER_PEER: Final = 8
 """Open requests of one peer; more are answered 503 so that one peer costs only itself."""
