@@ -1,7 +1,8 @@
 """What the handlers are handed: one frozen object, put into the application under one typed key.
 
-The pages for people are a port of their own (`Pages`): `web/pages.py` implements it, and the machine side calls
-it when `Accept` prefers HTML. Without it (`pages=None`) the instance speaks JSON only, and HTML is answered 406.
+The pages for people are a port of their own (`Pages`): `web/pages.py` implements it, and the machine side
+calls it when `Accept` prefers HTML. Without it (`pages=None`) the instance speaks JSON only, and HTML is
+answered 406.
 """
 
 from __future__ import annotations
