@@ -42,6 +42,11 @@ class _Parts(NamedTuple):
     path: str
     fragment: str | None
 
+    @property
+    def origin(self) -> str:
+        shown = self.port if self.port != _DEFAULT_PORT[self.scheme] else None
+        return f"{self.scheme}://{self.host}" + (f":{shown}" if shown else "")
+
 
 def origin(iri: str) -> str:
     """Return the origin of `iri`: scheme, host and port, lower case, without the default port (RFC 6454 §4).
@@ -49,9 +54,7 @@ def origin(iri: str) -> str:
     Raises:
         Malformed: `iri` is not an http or https URL that we could use (`bad-id`).
     """
-    parts = _split(iri)
-    shown = parts.port if parts.port != _DEFAULT_PORT[parts.scheme] else None
-    return f"{parts.scheme}://{parts.host}" + (f":{shown}" if shown else "")
+    return _split(iri).origin
 
 
 def same_origin(one: str, other: str) -> bool:
@@ -67,14 +70,14 @@ def without_fragment(iri: str) -> str:
 def check_id(iri: str, *, allow_origins: Set[str] = frozenset()) -> str:
     """Return `iri` when it may name something in the federation.
 
-    `allow_origins` lists exact origins that may besides be plain http, have a port or be on the loopback (D10).
+    `allow_origins` lists exact origins that may also be plain http, have a port or be on the loopback (D10).
 
     Raises:
         Malformed: `iri` could mean two things, or is out of the federation's reach (`bad-id`).
     """
     parts = _split(iri)
     # (1) Two spellings of one id would be two ids to us and one to somebody else.
-    canonical = origin(iri)
+    canonical = parts.origin
     if not iri.startswith(canonical) or iri[len(canonical) :][:1] not in {"", "/", "?", "#"}:
         raise _bad_id(iri, "it is not written in canonical form", expected=canonical)
     # (2) Servers disagree on what dots in a path mean.

@@ -1,6 +1,6 @@
 """Every limit that fedcoop enforces: its name, its unit, its reason. No other module holds such a number.
 
-Values are those of the security design, §3.2. Sizes are in bytes unless said otherwise, times are `timedelta`.
+Values are those of the security design, §3.2. Sizes are bytes unless said otherwise, times are `timedelta`.
 What is over a limit is refused before any work is done on it; no example of the vocabulary comes near one.
 """
 
@@ -33,7 +33,7 @@ MAX_NUMBER_LITERAL: Final = 64
 """Characters of one JSON number; the longest that a double prints as has 25."""
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""Integers beyond it are read differently by different parsers (RFC 7493 §2.2); RFC 8785 has no form for them."""
+"""Integers beyond it are read differently by different parsers (RFC 7493 §2.2), and RFC 8785 has none."""
 
 MAX_URL: Final = 2048
 """Characters of an id or any other URL: the limit that all browsers and proxies share."""
@@ -121,8 +121,8 @@ KEY_STALE: Final = timedelta(days=7)
 """A cached key document is not used at all any more."""
 
 KEY_REFETCH_EVERY: Final = timedelta(minutes=5)
-"""A key is fetched again after a failed verification at most this often, or bad signatures would be a way to make
-us send requests."""
+"""A key is fetched again after a failed verification at most this often: bad signatures must not be a way to
+make us send requests."""
 
 KEY_NEGATIVE_FIRST: Final = timedelta(minutes=5)
 """How long "there is no such key" is remembered the first time; it doubles up to `KEY_NEGATIVE_MAX`."""

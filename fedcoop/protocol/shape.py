@@ -1,7 +1,7 @@
-"""ActivityStreams as it really comes: scalars or arrays, strings or objects, prefixed or not (AP-11), read by its keys.
+"""ActivityStreams as it really comes: scalars or arrays, strings or objects, prefixed or not (AP-11).
 
-Nothing here processes JSON-LD, and no context decides what a key means (decision D2). Every function takes a document
-as parsed by `strict_json` and leaves it as it is: what was signed is what is kept.
+Nothing here processes JSON-LD, and no context decides what a key means (decision D2). Every function takes a
+document as parsed by `strict_json` and leaves it as it is: what was signed is what is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fedcoop.errors import FedcoopError, Malformed, TooLarge
 from fedcoop.protocol.ids import origin
 from fedcoop.protocol.limits import MAX_RECIPIENTS
 from fedcoop.protocol.messages import Activity, Document
+from fedcoop.protocol.model import CLASSES
 
 AS2: Final = "https://www.w3.org/ns/activitystreams"
 PUBLIC: Final = f"{AS2}#Public"
@@ -28,15 +29,8 @@ _PREFIXES: Final = (
     "fc:",
 )
 _STRUCTURE_KEYWORDS: Final = frozenset({"@graph", "@included", "@reverse"})
-_CLASSES: Final = frozenset(
-    "Cooperative Member LocalAuthority Network Membership Mandate ServiceOffer Need Mission Engagement WorkRecord "
-    "Rating RatingReply SettlementStatement Receipt PricingRule MatchingRule DecisionExplanation GovernanceCharter "
-    "Deliberation TermsOfMembership TermsChangeNotice FederationAgreement CommonsAsset ReciprocityLicence DataPolicy "
-    "DataUseConsent MobilityBundle TerritoryReport LogCheckpoint ChainHead MembershipCredential WorkAttestation "
-    "LabelCredential SkillRef SettlementLine PriceBreakdown MonetaryAmount PriceComponent MatchCriterion "
-    "CharterCommitment BundleSection Probe".split()
-)
-"""Classes that are fedcoop's own; those shared with FEP-0837 (Proposal, Agreement …) come after them."""
+_OWN_CLASSES: Final = frozenset(name for name, info in CLASSES.items() if info.iri.startswith("fc:"))
+"""Classes that are fedcoop's alone; those shared with FEP-0837 (Proposal, Agreement ...) come after them."""
 _NEEDS_OBJECT: Final = frozenset(
     {"Create", "Update", "Delete", "Follow", "Add", "Remove", "Like", "Block", "Undo"}
 )
@@ -47,19 +41,19 @@ _NEEDS_TARGET: Final = frozenset({"Add", "Remove"})
 
 
 def types_of(document: Document) -> frozenset[str]:
-    """Return the names in `type`, without the prefix or IRI of ActivityStreams, ValueFlows or fedcoop."""
+    """Return the names in `type`, without the prefix or IRI of AS2, ValueFlows or fedcoop."""
     return frozenset(_names(document.get("type")))
 
 
 def class_of(document: Document) -> str:
     """Return what fedcoop takes `document` for: one of its classes, else its first AS2 type, else "".
 
-    `fedcoopType` says it first, then `type`; an `Agreement` is an Engagement; whatever `publishes` something for
-    a `purpose` is a Proposal, as a plain FEP-0837 peer sends it (vocabulary.md §3.2 rule 3).
+    `fedcoopType` says it first, then `type`; an `Agreement` is an Engagement; whatever `publishes` something
+    for a `purpose` is a Proposal, as a plain FEP-0837 peer sends it (vocabulary.md §3.2 rule 3).
     """
     said, types = _names(document.get("fedcoopType")), _names(document.get("type"))
     for name in (*said, *types):
-        if name in _CLASSES:
+        if name in _OWN_CLASSES:
             return name
     if "Agreement" in (*said, *types):
         return "Engagement"
@@ -133,8 +127,8 @@ def fedcoop_meaning(document: Document, allowed_context_urls: Set[str]) -> bool:
     """Tell whether contracts, credentials and lifecycles may be drawn from `document` (decision D2).
 
     They may when its contexts hold the literal ActivityStreams string (AP-9) and a fedcoop context: one of
-    `allowed_context_urls`, or the copy that its owner's own origin serves. Other contexts, inline ones included,
-    give nothing and take nothing away.
+    `allowed_context_urls`, or the copy that its owner's own origin serves. Other contexts, inline ones
+    included, give nothing and take nothing away.
     """
     named = {entry for entry in contexts_of(document) if isinstance(entry, str)}
     if AS2 not in named:
@@ -176,8 +170,8 @@ def read_activity(document: Document, body: bytes) -> Activity:
     """Return `document` as an activity; `body` are the bytes it was parsed from.
 
     Raises:
-        Malformed: it is none: no id, no single type, no single actor, or no object where ActivityPub §7 demands
-            one (`malformed-activity`).
+        Malformed: it is none: no id, no single type, no single actor, or no object where ActivityPub §7
+            demands one (`malformed-activity`).
         TooLarge: it has too many recipients (`too-large`).
     """
     refuse_structure_keywords(document)

@@ -1,7 +1,7 @@
 """JSON as everybody reads it: what two parsers could read differently is refused (RFC 7493, I-JSON).
 
-Python's own parser takes NaN, keeps the last of two equal keys and lets half characters through. Each of those
-has been somebody's way past a signature: the signature was checked on one reading, the effect made from another.
+Python's own parser takes NaN, keeps the last of two equal keys and lets half characters through. Each has been
+somebody's way past a signature: the signature was checked on one reading, the effect made from another.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def loads(data: bytes) -> dict[str, Any]:
     """Return the JSON object that `data` is, read in the only possible way.
 
     Raises:
-        TooLarge: too many bytes, members of an object, items of an array, characters of a string (`too-large`).
+        TooLarge: too many bytes, members, items of an array, or characters of a string (`too-large`).
         Malformed: `bad-encoding` (not UTF-8, a byte order mark, half a character, NUL), `malformed-json`,
             `duplicate-key`, `number-not-allowed` (NaN, infinite, or an integer beyond 2^53), `too-deep`.
     """
