@@ -248,6 +248,30 @@ INBOX_RATE_PER_PEER: Final = (300, timedelta(minutes=5))
 INBOX_RATE_PER_ADDRESS: Final = (120, timedelta(minutes=1))
 """Requests of one address (IPv6: its /64) whose signature is not good."""
 
+READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
+"""Reads of one address without a token; Mastodon's figure."""
+
+SIGN_IN_RATE_PER_ADDRESS: Final = (25, timedelta(minutes=5))
+"""Tokens tried by one address: guessing 256 bits is hopeless, being asked to check guesses is a burden."""
+
+MAX_RATE_KEYS: Final = 10_000
+"""Addresses and peers whose rate is remembered; the longest unseen go first (CVE-2026-69132 kept them for ever)."""
+
+MAX_BODIES_AT_ONCE: Final = 64 * MIB
+"""Bytes of request bodies in memory; beyond it 503."""
+
+MIN_BODY_RATE: Final = 1 * KIB
+"""Bytes per second that a body must come at, once `BODY_GRACE` is over."""
+
+BODY_GRACE: Final = timedelta(seconds=5)
+"""How long a body may come as slowly as it likes."""
+
+BUSY_RETRY_AFTER: Final = timedelta(seconds=5)
+"""When to come back after a 503 for want of room: the backlog drains in seconds."""
+
+MAX_CLIENT_KEY: Final = 255
+"""Characters of an `Idempotency-Key`."""
+
 STOP_TIME: Final = timedelta(seconds=30)
 """Longest graceful stop."""
 
