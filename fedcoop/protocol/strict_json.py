@@ -1,7 +1,7 @@
 """JSON as everybody reads it: what two parsers could read differently is refused (RFC 7493, I-JSON).
 
-Python's own parser takes NaN, keeps the last of two equal keys and lets half characters through. Each has been
-somebody's way past a signature: the signature was checked on one reading, the effect made from another.
+Python's own parser takes NaN, keeps the last of two equal keys and lets half characters through. Each has
+been somebody's way past a signature: the signature was checked on one reading, the effect made from another.
 """
 
 from __future__ import annotations
