@@ -23,13 +23,14 @@ from typing import Any, Final, TypeAlias
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from fedcoop.errors import Unverified
 from fedcoop.protocol.digest import body_digest
 from fedcoop.protocol.limits import MAX_SIGNATURE_HEADER
 from fedcoop.protocol.messages import RawRequest
+from fedcoop.protocol.multikey import PrivateKey, PublicKey
 
 
 def _import_httpsig() -> Any:
@@ -51,8 +52,6 @@ def _import_httpsig() -> Any:
 
 _httpsig: Final = _import_httpsig()
 
-PrivateKey: TypeAlias = RSAPrivateKey | Ed25519PrivateKey
-PublicKey: TypeAlias = RSAPublicKey | Ed25519PublicKey
 Window: TypeAlias = tuple[timedelta, timedelta]
 """How old, and how far ahead, a signed time may be."""
 
@@ -328,8 +327,8 @@ def verify(parsed: Parsed, request: RawRequest, public_key: PublicKey) -> None:
     The checks of policy come before: this one says only that the covered part was signed by that key.
 
     Raises:
-        Unverified: `algorithm-not-allowed` when the header names one that is not the key's,
-        `signature-invalid`.
+        Unverified: `algorithm-not-allowed` when the header names one that is not the key's, else
+            `signature-invalid`.
     """
     # (15) The key decides the algorithm; a header that says otherwise is an attempt at something. For
     # hs2019 and an RSA key that is PKCS#1 v1.5 with SHA-256: what everybody sends, not what the draft's
