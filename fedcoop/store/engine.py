@@ -1,0 +1,114 @@
+"""Connections to the database, by URL: one that writes, a few that read.
+
+SQLite follows the rules that its measurements dictate (docs/adr): one writing connection, transactions that
+begin with `BEGIN IMMEDIATE` (a plain `BEGIN` loses updates or fails at the first upgrade), WAL,
+`synchronous=FULL` because what we have acknowledged to a peer must survive a power cut, readers that cannot
+write by mistake.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from fedcoop.errors import Misconfigured
+from fedcoop.store.dialect import dialect_of
+
+Purpose: TypeAlias = Literal["write", "read", "migrate"]
+
+READERS: Final = 4
+"""Reading connections; on SQLite each is a thread."""
+
+BUSY_TIME: Final = 10_000
+"""Milliseconds to wait for a lock that another process holds (an operator's command beside the server)."""
+
+CHECKPOINT_PAGES: Final = 4_000
+"""Pages of the write-ahead log before it is written back (16 MiB): fewer, larger checkpoints, none in sight
+of a user."""
+
+SQLITE_PRAGMAS: Final = {
+    "write": (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    ),
+    "read": ("foreign_keys=ON", "query_only=ON"),
+    # A table that is rebuilt is dropped on the way, and every row that refers to it would go with it.
+    "migrate": ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF"),
+}
+
+
+def engine_for(url: str, purpose: Purpose) -> AsyncEngine:
+    """Return an engine for `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://…`.
+
+    Raises:
+        Misconfigured: the URL is neither, or names no file (a database in memory would be a different one for
+        each
+            connection).
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured("misconfigured", "the database URL cannot be read") from error
+    if dialect_of(parsed.drivername).name == "sqlite":
+        return _sqlite(parsed, purpose)
+    return _postgresql(parsed, purpose)
+
+
+def _sqlite(url: URL, purpose: Purpose) -> AsyncEngine:
+    if not url.database or url.database == ":memory:" or "mode=memory" in str(url):
+        raise Misconfigured("misconfigured", "an SQLite database must be a file: sqlite+aiosqlite:///PATH")
+    if purpose != "read":
+        _make_private(Path(url.database))
+    engine = create_async_engine(
+        url,
+        pool_size=READERS if purpose == "read" else 1,
+        max_overflow=0,
+        # The default hands our settings to sqlite3, which would begin transactions behind our back.
+        connect_args={"isolation_level": None},
+    )
+    pragmas = (f"busy_timeout={BUSY_TIME}", *SQLITE_PRAGMAS[purpose])
+    begin = "BEGIN" if purpose == "read" else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def began(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives the log beside it the same rights."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise Misconfigured(
+            "misconfigured",
+            f"the database {path} cannot be opened: {error.strerror}; check the folder and its rights",
+        ) from error
+
+
+def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
+    settings = {"application_name": f"fedcoop {purpose}", "lock_timeout": str(BUSY_TIME), "jit": "off"}
+    engine = create_async_engine(
+        url,
+        pool_size=READERS if purpose == "read" else 1,
+        max_overflow=0,
+        connect_args={"server_settings": settings},
+    )
+    if purpose == "read":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine

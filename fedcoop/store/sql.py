@@ -1,0 +1,149 @@
+"""`ports.Store` over SQLite and PostgreSQL, by URL.
+
+await upgrade(url)
+store = SqlStore(url, clock=clock)
+...
+await store.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fedcoop.errors import Misconfigured
+from fedcoop.ports import Clock, Follow, Lane, Outcome, Owed, Peer, Reader, Transaction
+from fedcoop.protocol.messages import Chain, Change
+from fedcoop.store import lanes, queries
+from fedcoop.store import tables as t
+from fedcoop.store.changes import make
+from fedcoop.store.dialect import Dialect, dialect_of
+from fedcoop.store.engine import engine_for
+from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
+from fedcoop.store.schema import newest_revision, revision_of, upgrade
+from fedcoop.store.writer import GroupWriter, as_ours
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """The database behind one instance (`ports.Store`); several processes may share it on PostgreSQL."""
+
+    def __init__(self, url: str, *, clock: Clock) -> None:
+        """Prepare to use the database at `url`; nothing is opened before the first read or write.
+
+        `clock` says when a delivery was enqueued. Raises Misconfigured for a URL that we cannot use.
+        """
+        self._clock = clock
+        self._dialect = dialect_of(url)
+        self._write_engine = engine_for(url, "write")
+        self._read_engine = engine_for(url, "read")
+        self._writer = GroupWriter(self._write_engine)
+
+    @classmethod
+    async def open(cls, url: str, *, clock: Clock) -> SqlStore:
+        """Return the store at `url`, its tables brought to this release first. Raises Misconfigured."""
+        await upgrade(url)
+        return cls(url, clock=clock)
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction and return its result once it is durable (`ports.Store.write`).
+
+        Raises:
+            Unavailable: too many are waiting, or the database cannot take it now (`unavailable`).
+        """
+        return await self._writer.write(
+            lambda connection: work(SqlTransaction(connection, self._dialect, self._clock))
+        )
+
+    async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
+        """Run `work` on a committed snapshot and return its result (`ports.Store.read`).
+
+        Raises:
+            Unavailable: every reading connection is taken, or the database is out of reach (`unavailable`).
+        """
+        try:
+            async with self._read_engine.connect() as connection:
+                return await work(SqlReader(connection, self._dialect))
+        except Exception as error:
+            ours = as_ours(error)
+            if ours is error:
+                raise
+            raise ours from error
+
+    async def close(self) -> None:
+        """Finish what was begun and let go of the database."""
+        await self._writer.close()
+        await self._write_engine.dispose()
+        await self._read_engine.dispose()
+
+    async def check(self) -> None:
+        """Return if the database answers and has the tables of this release; else raise Misconfigured."""
+        try:
+            async with self._read_engine.connect() as connection:
+                found = await connection.run_sync(revision_of)
+        except (DBAPIError, OSError) as error:
+            raise Misconfigured("misconfigured", f"the database does not answer: {error}") from error
+        if found != newest_revision():
+            raise Misconfigured(
+                "misconfigured",
+                "the database has not the tables of this release; the server makes them when it starts",
+                expected=newest_revision(),
+                received=found or "an empty database",
+            )
+
+
+class SqlTransaction(Queries):
+    """`ports.Transaction` over the writing connection."""
+
+    def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock) -> None:
+        super().__init__(connection, lock_chains=True)
+        self._dialect = dialect
+        self._clock = clock
+
+    async def put_peer(self, peer: Peer) -> None:
+        row = {"origin": peer.origin, "state": peer.state, "network": peer.network, "note": peer.note}
+        statement = self._dialect.upsert(t.peer, key=["origin"])
+        await self._connection.execute(statement, {**row, "since": peer.since})
+
+    async def expiring(self, now: datetime) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(queries.EXPIRING, now=now))
+
+    async def follow(self, follower: str, followed: str) -> Follow | None:
+        row = await self._one(queries.FOLLOW, follower=follower, followed=followed)
+        return None if row is None else follow_of(row)
+
+    async def follow_by_activity(self, activity_id: str) -> Follow | None:
+        row = await self._one(queries.FOLLOW_BY_ACTIVITY, activity_id=activity_id)
+        return None if row is None else follow_of(row)
+
+    async def make(self, changes: Sequence[Change]) -> None:
+        await make(self._connection, changes, dialect=self._dialect, now=self._clock())
+
+    async def lease(self, *, now: datetime, until: datetime, holder: str, limit: int) -> tuple[Lane, ...]:
+        return await lanes.lease(self._connection, now=now, until=until, holder=holder, limit=limit)
+
+    async def owed(self, lane: Lane, *, limit: int) -> tuple[Owed, ...]:
+        return await lanes.owed(self._connection, lane, limit=limit)
+
+    async def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
+        return await lanes.settle(self._connection, lane, outcomes, now=now)
+
+    async def next_due(self) -> datetime | None:
+        return await lanes.next_due(self._connection)
+
+    async def dead_letters(self, limit: int) -> tuple[Mapping[str, Any], ...]:
+        return await lanes.dead_letters(self._connection, limit)
+
+    async def put_token(self, token_hash: str, actor: str, created: datetime) -> None:
+        statement = self._dialect.upsert(t.token, key=["hash"])
+        await self._connection.execute(statement, {"hash": token_hash, "actor": actor, "created": created})
+
+    async def put_meta(self, key: str, value: str) -> None:
+        await self._connection.execute(
+            self._dialect.upsert(t.meta, key=["key"]), {"key": key, "value": value}
+        )
