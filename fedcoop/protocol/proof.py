@@ -64,7 +64,7 @@ def sign_document(
 
 
 def is_supported(document: Document) -> bool:
-    """Tell whether the proof of `document` is ours to judge; other suites are ignored, not refused (INT-6)."""
+    """Tell whether the proof of `document` is ours to judge; other suites are ignored, not refused."""
     proof = document.get("proof")
     return not isinstance(proof, Mapping) or (
         proof.get("type") == _TYPE and proof.get("cryptosuite") == _SUITE
