@@ -13,7 +13,7 @@ from fedcoop.errors import FedcoopError, Malformed, TooLarge
 from fedcoop.protocol.ids import origin
 from fedcoop.protocol.limits import MAX_RECIPIENTS
 from fedcoop.protocol.messages import Activity, Document
-from fedcoop.protocol.model import CLASSES
+from fedcoop.protocol.model import CLASSES, NAMESPACE
 
 AS2: Final = "https://www.w3.org/ns/activitystreams"
 PUBLIC: Final = f"{AS2}#Public"
@@ -29,7 +29,7 @@ _PREFIXES: Final = (
     "fc:",
 )
 _STRUCTURE_KEYWORDS: Final = frozenset({"@graph", "@included", "@reverse"})
-_OWN_CLASSES: Final = frozenset(name for name, info in CLASSES.items() if info.iri.startswith("fc:"))
+_OWN_CLASSES: Final = frozenset(name for name, info in CLASSES.items() if info.iri.startswith(NAMESPACE))
 """Classes that are fedcoop's alone; those shared with FEP-0837 (Proposal, Agreement ...) come after them."""
 _NEEDS_OBJECT: Final = frozenset(
     {"Create", "Update", "Delete", "Follow", "Add", "Remove", "Like", "Block", "Undo"}
