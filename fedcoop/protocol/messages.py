@@ -149,6 +149,8 @@ class Authorised:
     displaces_from: int | None
     """Version from which a tentative tail gives way to the owner's transition, or None."""
     confirmed: bool
+    refs: tuple[str, ...] = ()
+    """Further ids by which the chain is found from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,153 @@
+"""Something arrives. The whole story, from bytes to a durable effect, top to bottom (decisions D3, D6, D15)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Unverified
+from fedcoop.flow.saying import answer, check_object, having_met, keep
+from fedcoop.flow.scene import gather
+from fedcoop.flow.world import World
+from fedcoop.ports import Peer, Reader, Transaction
+from fedcoop.protocol import credentials
+from fedcoop.protocol.authorise import Ignored, authorise
+from fedcoop.protocol.ids import origin
+from fedcoop.protocol.messages import (
+    Activity,
+    Claimed,
+    Document,
+    KeepEvidence,
+    PutActor,
+    RawRequest,
+    Verified,
+)
+from fedcoop.protocol.opening import open_request
+from fedcoop.protocol.verification import verify
+
+STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proof-invalid", "proof-key"})
+"""Failures that a rotated key would explain: the key is fetched once more before the answer is 401 (SIG-21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a message that was not refused."""
+
+    outcome: Literal["accepted", "duplicate", "ignored"]
+    activity_id: str
+
+
+async def receive(request: RawRequest, *, inbox_of: str | None, world: World) -> Receipt:
+    """Take one message in and return once it and its effects are durable.
+
+    `inbox_of` is the local actor whose personal inbox was posted to, None for the shared inbox.
+
+    Raises:
+        Refused, TryLater: with the check that failed; nothing was stored and nothing but the sender's key was fetched.
+    """
+    now, instance = world.clock(), world.instance
+    claimed = open_request(
+        request,
+        now=now,
+        public_origin=instance.base,
+        allow_origins=instance.allow_origins,
+        window=instance.window,
+    )
+    await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of))
+    verified = await _verify(world, claimed, now)
+    keys = {verified.keys.actor["id"]: verified.keys.actor}
+    if verified.proved:
+        keys = await issuer_keys(verified.activity, world, keys)
+
+    async def take(tx: Transaction) -> Receipt:
+        activity = verified.activity
+        # (1) The same id again: the same body has no second effect, another body is evidence of something wrong.
+        seen = await tx.activity(activity.id)
+        if seen is not None:
+            if seen.body_digest == hashlib.sha256(activity.body).digest():
+                return Receipt("duplicate", activity.id)
+            raise _Reused(activity)
+        # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
+        scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
+        check_object(activity, scene)
+        try:
+            authorised = authorise(verified, scene)
+        except Ignored:
+            return Receipt("ignored", activity.id)
+        await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
+        own_inbox = (inbox_of,) if inbox_of else ()
+        reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
+        await answer(tx, reactions, world=world, now=now, keys=keys)
+        return Receipt("accepted", activity.id)
+
+    try:
+        receipt = await having_met(world, take)
+    except _Reused as reused:
+        await world.store.write(
+            lambda tx: tx.make([KeepEvidence(reused.activity.id, reused.activity.body, now)])
+        )
+        raise Conflict(
+            "id-reused", "This id was used before, for another activity.", received=reused.activity.id
+        ) from None
+    world.doorbell.ring()
+    return receipt
+
+
+async def issuer_keys(activity: Activity, world: World, known: Mapping[str, Document]) -> dict[str, Document]:
+    """Return the actor documents of everyone whose credential the activity shows: fetched before any transaction."""
+    keys = dict(known)
+    documents = [activity.raw, activity.object or {}, activity.raw.get("result") or {}]
+    for issuer in credentials.issuers(d for d in documents if isinstance(d, Mapping)):
+        if issuer not in keys:
+            keys[issuer] = (await world.resolver.resolve(issuer)).actor
+    return keys
+
+
+async def _verify(world: World, claimed: Claimed, now: datetime) -> Verified:
+    """Verify with the key as cached; when a rotated key would explain the failure, once more with it fetched anew."""
+    window = world.instance.window
+    keys = await world.resolver.resolve(claimed.key_id)
+    try:
+        return verify(claimed, keys, now=now, window=window)
+    except Unverified as refusal:
+        if refusal.code not in STALE_KEY:
+            raise
+        again = await world.resolver.resolve(claimed.key_id, refresh=True)
+        if again is keys:
+            raise
+    return verify(claimed, again, now=now, window=window)
+
+
+class _Reused(FedcoopError):
+    """An id came again with another body; raised so that the transaction keeps nothing of it."""
+
+    def __init__(self, activity: Activity) -> None:
+        super().__init__("id-reused", "The id was used before.")
+        self.activity = activity
+
+
+async def _admit(reader: Reader, activity: Activity, inbox_of: str | None) -> None:
+    """Federation is by agreement (D7): whom we do not know is refused before its key is fetched (SIG-27)."""
+    # (1) A personal inbox must be somebody's.
+    if inbox_of is not None:
+        owner = await reader.actor(inbox_of)
+        if owner is None or not owner.local:
+            raise NotFound("not-found", "There is no such inbox here.")
+    # (2) The sender's server is one that our operator decided to work with.
+    host = origin(activity.actor)
+    admit(await reader.peer(host), host)
+
+
+def admit(peer: Peer | None, host: str) -> None:
+    """Return when the operator's decision about `host` lets its messages in; raises Forbidden when not."""
+    if peer is None or peer.state == "pending":
+        raise Forbidden(
+            "not-in-allow-list",
+            "This co-op does not federate with yours yet; ask its operator.",
+            received=host,
+        )
+    if peer.state in ("blocked", "frozen"):
+        raise Forbidden("blocked", "This co-op does not take messages from yours.", received=host)

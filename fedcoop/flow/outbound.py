@@ -1,0 +1,249 @@
+"""Something is said, and later delivered (decision D6).
+
+    publish          the activity, its effects and one owed delivery per destination commit together
+    run_deliveries   a worker leases lanes, sends in order, and settles: delivered, try again, or given up with a reason
+
+One task per leased lane and no barrier between them: a slow or dead destination holds one slot, never the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from datetime import datetime
+
+from fedcoop.errors import Conflict, TryLater
+from fedcoop.flow.saying import Said, having_met, say
+from fedcoop.flow.scene import fold_of
+from fedcoop.flow.world import World
+from fedcoop.ports import Delivered, GivenUp, Lane, Outcome, Owed, StoredActivity, Transaction, TryAgain
+from fedcoop.protocol import strict_json
+from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
+from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, DropLinks, Intent, ResetChain
+from fedcoop.protocol.retry import next_attempt, verdict
+from fedcoop.protocol.shape import read_activity
+
+BATCH = 20
+"""Deliveries sent within one lease before the lane is settled."""
+
+POLL = 5.0
+"""Seconds after which the worker looks by itself, should a ring of the doorbell have been lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An activity of ours that is durable; `duplicate` when the same Idempotency-Key had published it before."""
+
+    activity_id: str
+    document: Document
+    duplicate: bool
+
+
+async def publish(intent: Intent, *, world: World, expecting: Document | None = None) -> Published:
+    """Say something as one of our actors, and return once it is durable and its deliveries are owed.
+
+    `expecting` holds the `stateVersion` and `previousDigest` that the speaker believed to be next, if they said so.
+
+    Raises:
+        Refused: a guard, the lifecycle, the schema or the authorisation refused it; nothing was kept.
+        TryLater: somebody who must be addressed cannot be reached to learn their inbox; nothing was kept.
+    """
+    now = world.clock()
+
+    async def work(tx: Transaction) -> Said | StoredActivity:
+        if intent.client_key is not None:
+            earlier = await tx.activity_by_client_key(intent.actor, intent.client_key)
+            if earlier is not None:
+                return earlier
+        said = await say(tx, intent, world=world, now=now, keys={})
+        for name, value in (expecting or {}).items():
+            if said.activity.raw.get(name) != value:
+                received = str(said.activity.raw.get(name))
+                raise Conflict(
+                    "stale", f"`{name}` is not the next step's.", expected=received, received=str(value)
+                )
+        return said
+
+    said = await having_met(world, work)
+    if isinstance(said, StoredActivity):
+        return Published(said.id, strict_json.loads(said.body), duplicate=True)
+    world.doorbell.ring()
+    return Published(said.activity.id, said.activity.raw, duplicate=False)
+
+
+# -- deliveries -----------------------------------------------------------------------------------------------------
+
+
+async def run_deliveries(world: World, *, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    """Deliver what is owed until `stop` is set; then finish the lanes under way and return.
+
+    `wake` is the doorbell's event: it is cleared here and set after every commit that owes something.
+    """
+    holder = world.new_id()
+    lanes: set[asyncio.Task[None]] = set()
+    while not stop.is_set():
+        wake.clear()
+        now = world.clock()
+        room = MAX_POSTS_AT_ONCE - len(lanes)
+        leased = await _lease(world, holder, now, room) if room > 0 else ()
+        for lane in leased:
+            task = asyncio.create_task(serve_lane(lane, world=world, stop=stop))
+            lanes.add(task)
+            task.add_done_callback(lanes.discard)
+            task.add_done_callback(lambda _: wake.set())
+        if not leased:
+            await _sleep(world, wake, stop)
+    if lanes:
+        await asyncio.wait(lanes)
+
+
+async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
+    """Send what one destination is owed, in order, until a failure, the end of the batch, or `stop`; then settle."""
+
+    async def read(tx: Transaction) -> tuple[Owed, ...]:
+        return await tx.owed(lane, limit=BATCH)
+
+    owed = await world.store.write(read)
+    deadline = asyncio.get_running_loop().time() + DELIVERY_LEASE.total_seconds() / 2
+    outcomes: list[Outcome] = []
+    arrived: list[Owed] = []
+    for item in owed:
+        if stop.is_set() or asyncio.get_running_loop().time() > deadline:
+            break
+        outcome = await _attempt(item, world)
+        outcomes.append(outcome)
+        if isinstance(outcome, Delivered):
+            arrived.append(item)
+        elif isinstance(outcome, TryAgain):
+            break
+    now = world.clock()
+
+    async def settle(tx: Transaction) -> None:
+        # (1) Fenced: a worker that overslept has nothing to say about the lane any more (pitfall P7).
+        if not await tx.settle(lane, outcomes, now=now):
+            return
+        # (2) What the owner of a chain took is final; what it refused is taken back.
+        for item in arrived:
+            await _confirm(tx, item, lane)
+        for outcome in outcomes:
+            if isinstance(outcome, GivenUp):
+                refused = next(o for o in owed if o.id == outcome.id)
+                await _take_back(tx, refused, lane, outcome.reason)
+
+    await world.store.write(settle)
+
+
+async def _attempt(item: Owed, world: World) -> Outcome:
+    """Send one delivery and say what happened."""
+    now = world.clock()
+    erasure = strict_json.loads(item.body).get("type") in ("Delete", "Undo")
+    try:
+        answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
+        if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
+            answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
+    except TryLater as failure:
+        kind, reason, retry_after = "retry", failure.detail, None
+    else:
+        kind = verdict(answer.status, answer.problem)
+        reason = f"{answer.status} {answer.problem or ''} {answer.detail or ''}".strip()[:500]
+        retry_after = answer.retry_after
+    if kind == "delivered":
+        return Delivered((item.id,))
+    if kind == "refused":
+        return GivenUp(item.id, reason)
+    at = next_attempt(
+        item.attempts,
+        item.first_tried or now,
+        now,
+        retry_after=retry_after,
+        first_retry=world.instance.first_retry,
+        jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
+        erasure=erasure,
+    )
+    return (
+        TryAgain(item.id, at, reason)
+        if at is not None
+        else GivenUp(item.id, f"horizon passed; last: {reason}")
+    )
+
+
+async def _send_what_came_before(item: Owed, world: World) -> bool:
+    """A peer that lacks the beginning of a chain gets it from us, as far as it is ours to tell; True when all of it.
+
+    A follower that joined late, or one that the network flag has just let in, catches up this way.
+    """
+
+    async def read(tx: Transaction) -> tuple[StoredActivity, ...]:
+        chain = await tx.chain(item.activity_id)
+        return await tx.history(chain.id) if chain is not None else ()
+
+    for earlier in await world.store.write(read):
+        if earlier.id == item.activity_id:
+            return True
+        if earlier.actor != item.sender:
+            return False
+        answer = await world.courier.post(inbox=item.inbox, body=earlier.body, sender=item.sender)
+        if verdict(answer.status, answer.problem) != "delivered":
+            return False
+    return False
+
+
+async def _confirm(tx: Transaction, item: Owed, lane: Lane) -> None:
+    chain = await _owned_by(tx, item, lane)
+    if chain is None:
+        return
+    version = next((k.version for k in await tx.links(chain.id) if k.activity_id == item.activity_id), None)
+    if version is not None:
+        await tx.make([ConfirmLinks(chain.id, version)])
+
+
+async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str) -> None:
+    """The owner refused a tentative transition of ours: it and what was built on it never happened."""
+    chain = await _owned_by(tx, item, lane)
+    if chain is None:
+        return
+    link = next((k for k in await tx.links(chain.id) if k.activity_id == item.activity_id), None)
+    if link is None or link.confirmed:
+        return
+    proposal = await tx.chain(chain.proposal) if chain.proposal else None
+    before = await fold_of(tx, chain.id, link.version - 1, Facts(proposal=proposal))
+    await tx.make([DropLinks(chain.id, link.version, reason), ResetChain(chain.id, before)])
+
+
+async def _owned_by(tx: Transaction, item: Owed, lane: Lane) -> Chain | None:
+    """Return the chain that the delivery moves, if the lane leads to the server of the chain's owner."""
+    activity = read_activity(strict_json.loads(item.body), item.body)
+    chain = await tx.chain(activity.id)
+    if chain is None or chain.owner == item.sender:
+        return None
+    owner = await tx.actor(chain.owner)
+    return chain if owner is not None and lane.inbox in (owner.inbox, owner.shared_inbox) else None
+
+
+async def _lease(world: World, holder: str, now: datetime, room: int) -> tuple[Lane, ...]:
+    async def work(tx: Transaction) -> tuple[Lane, ...]:
+        return await tx.lease(now=now, until=now + DELIVERY_LEASE, holder=holder, limit=room)
+
+    return await world.store.write(work)
+
+
+async def _sleep(world: World, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    """Wait for the doorbell, for `stop`, for the next lane that is due, or for the poll."""
+
+    async def due(tx: Transaction) -> datetime | None:
+        return await tx.next_due()
+
+    at = await world.store.write(due)
+    wait = POLL if at is None else min(POLL, max(0.01, (at - world.clock()).total_seconds()))
+    waiting = [asyncio.create_task(wake.wait()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        for task in waiting:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task

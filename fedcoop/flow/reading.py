@@ -1,0 +1,203 @@
+"""Who may read what we hold: by token for our own people, by the Public collection for everyone else (D7, §3.8)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from fedcoop.errors import Gone, NotFound, Unverified
+from fedcoop.flow.world import Instance, World
+from fedcoop.ports import Reader, StoredActivity, StoredObject
+from fedcoop.protocol import strict_json
+from fedcoop.protocol.build import contexts
+from fedcoop.protocol.history import ChainRecord, history_document
+from fedcoop.protocol.messages import Chain, Document
+from fedcoop.protocol.proof import sign_document
+from fedcoop.protocol.shape import PUBLIC, recipients
+
+
+def hash_token(token: str) -> str:
+    """Return what is stored of an access token: enough to know it again, not enough to use it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def readers_for(actor: str | None, instance: Instance) -> tuple[str, ...]:
+    """Return every name under which `actor` (None: anybody) may read here.
+
+    A member reads what is public, what is theirs and what our members share; the co-operative's own token reads for
+    the co-operative.
+    """
+    if actor is None:
+        return (PUBLIC,)
+    return (PUBLIC, actor, instance.members)
+
+
+async def actor_of_token(token: str, world: World) -> str:
+    """Return the local actor that `token` speaks for. Raises Unverified (`token-invalid`)."""
+    hashed = hash_token(token)
+
+    async def find(reader: Reader) -> str | None:
+        return await reader.actor_of_token(hashed)
+
+    actor = await world.store.read(find)
+    if actor is None:
+        raise Unverified(
+            "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
+        )
+    return actor
+
+
+async def read_object(iri: str, *, actor: str | None, world: World) -> StoredObject:
+    """Return the object `iri` if `actor` may read it.
+
+    Raises:
+        NotFound: there is none, or not for this reader: the two are told apart by nobody (AP-5).
+        Gone: it was public and has been deleted.
+    """
+    readers = readers_for(actor, world.instance)
+
+    async def find(reader: Reader) -> StoredObject | None:
+        return await reader.object(iri)
+
+    stored = await world.store.read(find)
+    if stored is None or not _may_read(stored.readers, stored.owner, readers):
+        raise NotFound("not-found", "There is nothing here that you may read.", received=iri)
+    if stored.deleted_at is not None:
+        deleted = stored.deleted_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        tombstone = {"type": "Tombstone", "id": iri, "formerType": stored.former_type, "deleted": deleted}
+        raise Gone("gone", "This was deleted.", received=iri, extra={"tombstone": tombstone})
+    return stored
+
+
+async def read_activity_document(iri: str, *, actor: str | None, world: World) -> Document:
+    """Return the activity `iri` as it was signed, if `actor` may read it. Raises NotFound."""
+    readers = readers_for(actor, world.instance)
+
+    async def find(reader: Reader) -> Document | None:
+        stored = await reader.activity(iri)
+        if stored is None:
+            return None
+        document = strict_json.loads(stored.body)
+        chain = await reader.chain(iri)
+        addressed = {*recipients(document), stored.actor}
+        if chain is not None:
+            addressed |= {*chain.parties.values()}
+        if addressed & {*readers}:
+            return document
+        shared = any(not world.instance.hosts(r) or r.startswith(world.instance.coop) for r in addressed)
+        about_work = chain is not None and chain.kind == "Engagement"
+        return document if actor is not None and shared and not about_work else None
+
+    found = await world.store.read(find)
+    if found is None:
+        raise NotFound("not-found", "There is nothing here that you may read.", received=iri)
+    return found
+
+
+async def read_history(iri: str, *, actor: str | None, world: World) -> Document:
+    """Return the signed history of a proposal, with those of its engagements that `actor` may see, or of one engagement.
+
+    Raises:
+        NotFound: there is no such chain, or not for this reader.
+    """
+    readers = readers_for(actor, world.instance)
+
+    async def gather(reader: Reader) -> list[ChainRecord]:
+        chain = await reader.chain(iri)
+        if chain is None:
+            return []
+        if chain.kind == "Engagement":
+            engagements = [chain] if _party(chain, actor, world) else []
+            proposal = await reader.chain(chain.proposal) if chain.proposal else None
+        else:
+            proposal = chain
+            engagements = [e for e in await reader.engagements(chain.id) if _party(e, actor, world)]
+        shown = (
+            [proposal]
+            if proposal is not None and await _visible(reader, proposal, readers, engagements)
+            else []
+        )
+        return [await _record(reader, c) for c in (*shown, *engagements)]
+
+    records = await world.store.read(gather)
+    if not records:
+        raise NotFound("not-found", "There is no history here that you may read.", received=iri)
+    instance = world.instance
+
+    def sign(head: Document, owner: str) -> Document:
+        if not instance.hosts(owner):
+            return head
+        method, key = world.keyring.proof_key(owner)
+        return sign_document(
+            {"@context": contexts(instance.base), **head},
+            key=key,
+            verification_method=method,
+            created=world.clock(),
+        )
+
+    return history_document(iri, records, base=instance.base, sign=sign)
+
+
+async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
+    """Return the stored copy of any object, activity or actor that `actor` may see (D11). Nothing is ever fetched.
+
+    Raises:
+        NotFound: there is none, or not for this reader.
+    """
+
+    async def find_actor(reader: Reader) -> Document | None:
+        stored = await reader.actor(iri)
+        return stored.document if stored else None
+
+    async def find_chain(reader: Reader) -> Chain | None:
+        return await reader.chain(iri)
+
+    known = await world.store.read(find_actor)
+    if known is not None:
+        return known
+    try:
+        stored = await read_object(iri, actor=actor, world=world)
+    except NotFound:
+        return await read_activity_document(iri, actor=actor, world=world)
+    chain = await world.store.read(find_chain)
+    if chain is None:
+        return stored.document
+    state = {"state": chain.state, "stateVersion": chain.version, "digest": chain.digest, "kind": chain.kind}
+    return {**stored.document, "fedcoopChain": state}
+
+
+async def _record(reader: Reader, chain: Chain) -> ChainRecord:
+    history: tuple[StoredActivity, ...] = await reader.history(chain.id)
+    links = await reader.links(chain.id)
+    activities = tuple(strict_json.loads(a.body) for a in history)
+    keys = {}
+    for stored in history:
+        local = await reader.actor(stored.actor) if stored.keys is None else None
+        seen = stored.keys.actor if stored.keys else local.document if local else None
+        if seen is not None:
+            keys[stored.actor] = seen
+    for party in chain.parties.values():
+        known = await reader.actor(party)
+        if party not in keys and known is not None:
+            keys[party] = known.document
+    return ChainRecord(chain, activities, keys, tuple(link.confirmed for link in links))
+
+
+def _party(chain: Chain, actor: str | None, world: World) -> bool:
+    """P2: the parties, and their co-operative when it is ours (our co-op is a party to what its members carry)."""
+    if actor is None:
+        return False
+    parties = {*chain.parties.values()}
+    return actor in parties or (
+        actor == world.instance.coop and any(world.instance.hosts(p) for p in parties)
+    )
+
+
+async def _visible(
+    reader: Reader, proposal: Chain, readers: tuple[str, ...], engagements: list[Chain]
+) -> bool:
+    stored = await reader.object(proposal.id)
+    return bool(engagements) or (stored is not None and _may_read(stored.readers, stored.owner, readers))
+
+
+def _may_read(allowed: tuple[str, ...], owner: str, readers: tuple[str, ...]) -> bool:
+    return owner in readers or bool({*allowed} & {*readers})

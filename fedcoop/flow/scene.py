@@ -1,0 +1,126 @@
+"""Reads, in one transaction, everything that a decision about one activity may know (house rule: facts first)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from fedcoop.flow.world import Instance
+from fedcoop.ports import Transaction
+from fedcoop.protocol import strict_json
+from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target
+from fedcoop.protocol.chain import Reference, proposal_of, reference_of, refold
+from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.messages import Activity, Chain, Document
+from fedcoop.protocol.model import PUBLIC_CONTEXT_PATHS
+from fedcoop.protocol.shape import fedcoop_meaning, id_of, read_activity
+
+
+async def gather(
+    tx: Transaction, activity: Activity, *, instance: Instance, now: datetime, keys: Mapping[str, Document]
+) -> Scene:
+    """Return the scene of `activity`. `keys` are the actor documents for the proofs of credentials inside it."""
+    reference = reference_of(activity)
+    chain = await tx.chain(reference.ref) if reference else None
+    scene = Scene(
+        base=instance.base,
+        now=now,
+        fedcoop=fedcoop_meaning(
+            activity.raw, frozenset({f"{instance.base}{p}" for p in PUBLIC_CONTEXT_PATHS})
+        ),
+        reference=reference,
+        chain=chain,
+        links=await tx.links(chain.id) if chain else (),
+        facts=await _facts(tx, activity, reference, chain, instance, now, keys),
+        object_owner=await _owner(tx, activity),
+        follow=await _follow(tx, activity) if chain is None else None,
+        local_actors=await _local(tx, activity, instance),
+        credential=await _credential(tx, activity, instance),
+    )
+    placement = displaced(scene, activity)
+    if placement is None or placement.displaces_from is None or chain is None:
+        return scene
+    kept = [link for link in scene.links if link.version < placement.displaces_from]
+    return replace(scene, prefix=await fold_of(tx, chain.id, len(kept), scene.facts))
+
+
+async def fold_of(tx: Transaction, chain_id: str, versions: int, facts: Facts) -> Chain | None:
+    """Return the chain as of its first `versions` links, folded again from the stored activities."""
+    history = (await tx.history(chain_id))[:versions]
+    return refold([read_activity(strict_json.loads(a.body), a.body) for a in history], facts)
+
+
+async def _facts(
+    tx: Transaction,
+    activity: Activity,
+    reference: Reference | None,
+    chain: Chain | None,
+    instance: Instance,
+    now: datetime,
+    keys: Mapping[str, Document],
+) -> Facts:
+    proposal_id, owner = None, chain.owner if chain else None
+    if chain is not None and chain.kind == "Engagement":
+        proposal_id = chain.proposal
+    elif activity.type == "Offer" and activity.object is not None:
+        proposal_id = proposal_of(activity.object)
+    elif chain is None and reference is not None and reference.begins and activity.object is not None:
+        owner = id_of(activity.object.get("attributedTo"))
+    proposal = await tx.chain(proposal_id) if proposal_id else None
+    if owner is None and proposal is not None:
+        owner = proposal.owner
+    owner_here = owner is not None and instance.hosts(owner)
+    of = proposal.id if proposal else chain.id if chain else None
+    return Facts(
+        owner_here=owner_here,
+        proposal=proposal,
+        engagements=await tx.engagements(of) if owner_here and of else (),
+        keys=keys,
+        rules_known=await _rules_known(tx, activity) if owner_here else True,
+        now=now,
+    )
+
+
+async def _rules_known(tx: Transaction, activity: Activity) -> bool:
+    if activity.object_class != "Mission" or activity.object is None:
+        return True
+    rules = [id_of(activity.object.get(name)) for name in ("pricingRule", "matchingRule")]
+    return all([rule is not None and await tx.object(rule) is not None for rule in rules])
+
+
+async def _owner(tx: Transaction, activity: Activity) -> str | None:
+    if activity.type not in ("Create", "Update", "Delete") or activity.object_id is None:
+        return None
+    stored = await tx.object(activity.object_id)
+    return stored.owner if stored else None
+
+
+async def _follow(tx: Transaction, activity: Activity) -> FollowFact | None:
+    if activity.type not in ("Accept", "Reject", "Undo"):
+        return None
+    target = follow_target(activity)
+    follow = await tx.follow_by_activity(target) if target else None
+    if follow is None and activity.object is not None and activity.object_class == "Follow":
+        # An embedded Follow without a usable id still says whom it is about.
+        follower, followed = id_of(activity.object.get("actor")), id_of(activity.object.get("object"))
+        follow = await tx.follow(follower, followed) if follower and followed else None
+    return FollowFact(follow.follower, follow.followed, follow.activity_id, follow.state) if follow else None
+
+
+async def _local(tx: Transaction, activity: Activity, instance: Instance) -> frozenset[str]:
+    named = {*activity.recipients, activity.object_id or "", activity.actor}
+    found = [name for name in named if instance.hosts(name) and await tx.actor(name) is not None]
+    return frozenset(found)
+
+
+async def _credential(tx: Transaction, activity: Activity, instance: Instance) -> Document | None:
+    if not instance.hosts(activity.actor) or activity.type not in ("Offer", "Accept"):
+        return None
+    stored = await tx.object(credential_id(instance, activity.actor))
+    return stored.document if stored and stored.deleted_at is None else None
+
+
+def credential_id(instance: Instance, member: str) -> str:
+    """Return the id of the MembershipCredential that this co-op issues to `member`."""
+    return f"{instance.base}/credentials/membership-{member.rsplit('/', 1)[-1]}"

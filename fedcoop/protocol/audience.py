@@ -1,0 +1,83 @@
+"""Who is owed a copy, and who may read one (ActivityPub §7.1; privacy classes of vocabulary.md §3.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fedcoop.protocol.shape import PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """An accepted follower of a local actor, as far as delivery needs to know it."""
+
+    actor: str
+    inbox: str
+    network: bool
+    """Its co-op belongs to the same network as ours."""
+
+
+def scope_audience(scope: str, owner: str, *, members: str) -> tuple[list[str], list[str]]:
+    """Return (to, cc) of a proposal by `owner` with this `relayScope`.
+
+    >>> scope_audience("network", "https://a.example/actors/coop", members="https://a.example/actors/coop/members")
+    (['https://a.example/actors/coop/network'], [])
+    """
+    match scope:
+        case "public":
+            return [PUBLIC], [f"{owner}/followers"]
+        case "federation":
+            return [f"{owner}/followers"], []
+        case "network":
+            return [f"{owner}/network"], []
+        case _:
+            return [members], []
+
+
+def inboxes(
+    recipients: Iterable[str],
+    *,
+    sender: str,
+    base: str,
+    followers: Iterable[Follower],
+    actors: Mapping[str, str],
+) -> tuple[str, ...]:
+    """Return the remote inboxes that are owed a copy, each once, in order.
+
+    `actors` maps every remote actor among the recipients to its inbox (the shared one when it has one); `followers`
+    are those of `sender`. Only the sender's own collections are opened up: indirection ends here (ActivityPub §7.1).
+    """
+    known = tuple(followers)
+    found: list[str] = []
+    for recipient in recipients:
+        if recipient == f"{sender}/followers":
+            found += [f.inbox for f in known]
+        elif recipient == f"{sender}/network":
+            found += [f.inbox for f in known if f.network]
+        elif recipient in actors:
+            found.append(actors[recipient])
+    return tuple(i for i in dict.fromkeys(found) if not i.startswith(base + "/"))
+
+
+def is_collection(iri: str) -> bool:
+    """Tell whether an IRI names a collection of an actor by our own layout (or by custom: `…/followers`)."""
+    return iri.rsplit("/", 1)[-1] in ("followers", "network", "members", "following")
+
+
+def local_readers(recipients: Iterable[str], *, base: str, local_actors: frozenset[str]) -> tuple[str, ...]:
+    """Return who may read the object here: everyone, our members, or the named local actors.
+
+    What was addressed to a collection (our own members, or a sender's followers that we are among) or to our
+    co-operative itself is for all our members; what was addressed to a person is for that person.
+    """
+    coop = f"{base}/actors/coop"
+    readers: list[str] = []
+    for recipient in recipients:
+        if recipient == PUBLIC:
+            readers.append(PUBLIC)
+        elif recipient == coop or is_collection(recipient):
+            readers.append(f"{coop}/members")
+        elif recipient in local_actors:
+            readers.append(recipient)
+    return tuple(dict.fromkeys(readers))

@@ -1,0 +1,300 @@
+"""Who may do what: `Verified` + `Scene` -> `Authorised`, or the refusal that says why.
+
+Two doors, one rule book. `authorise` is for what another server sent and we verified; `authorise_own` is for what our
+own members say, who were authenticated by their token. Everything that is not allowed by name is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from fedcoop.errors import (
+    Conflict,
+    Forbidden,
+    Malformed,
+    NotFound,
+    NotImplementedYet,
+    Unavailable,
+    Unverified,
+)
+from fedcoop.protocol import chain as chains
+from fedcoop.protocol.chain import Placement, Reference, Taken
+from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.ids import same_origin
+from fedcoop.protocol.messages import Activity, Authorised, Chain, Document, Link, Verified
+from fedcoop.protocol.shape import id_of, ids_of
+
+
+@dataclass(frozen=True, slots=True)
+class FollowFact:
+    """A follow relation that the activity speaks of."""
+
+    follower: str
+    followed: str
+    activity_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a decision may know about the world, read in one transaction (`flow/scene.py`)."""
+
+    base: str
+    now: datetime
+    fedcoop: bool
+    """The contexts of the document let fedcoop meaning be drawn from it (decision D2)."""
+    reference: Reference | None = None
+    chain: Chain | None = None
+    links: tuple[Link, ...] = ()
+    prefix: Chain | None = None
+    """The chain without its tentative tail, when `place` said that the activity displaces it."""
+    facts: Facts = field(default_factory=Facts)
+    object_owner: str | None = None
+    """Owner of the stored object that the activity names; None when it is unknown here."""
+    follow: FollowFact | None = None
+    local_actors: frozenset[str] = frozenset()
+    """Those of the actors named in the activity that we host."""
+    credential: Document | None = None
+    """Our own speaker's MembershipCredential, to be shown where a carried worker must show one."""
+
+    def hosts(self, iri: str) -> bool:
+        """Tell whether `iri` lives on this instance."""
+        return iri.startswith(self.base + "/")
+
+
+CONTRACT_CLASSES: Final = frozenset(
+    {"Mission", "ServiceOffer", "Need", "Engagement", "WorkRecord", "Receipt"}
+)
+"""Classes whose activities move a chain and therefore carry a proof (decision D5)."""
+
+LATER: Final = frozenset(
+    {"Flag", "Join", "Leave", "Invite", "Move", "Add", "Remove", "Announce", "Block", "Ignore"}
+)
+"""Activities of the vocabulary that this release refuses as not implemented (`ROADMAP.md`)."""
+
+
+class Ignored(Exception):
+    """Not a failure: answered 202 without effect and counted (decision D3). `why` says which of the three cases."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def authorise(verified: Verified, scene: Scene) -> Authorised:
+    """Return what the verified activity may do here.
+
+    Raises:
+        Refused, TryLater: it may not, or not yet; nothing was changed.
+        Ignored: it is accepted without effect.
+    """
+    activity = verified.activity
+    # (1) Steps of a contract carry a proof of their own: the HTTP signature proves the courier, for this once.
+    if _is_contract(activity, scene) and not verified.proved:
+        raise Unverified(
+            "proof-missing",
+            "A step of a contract carries a data integrity proof by its sender.",
+            expected="proof: eddsa-jcs-2022",
+            received="no proof",
+        )
+    taken = _allowed(activity, scene)
+    return _authorised(activity, scene, taken, verified)
+
+
+def authorise_own(activity: Activity, scene: Scene) -> Authorised:
+    """Return what an activity of one of our own actors may do; same rules, same refusals."""
+    taken = _allowed(activity, scene)
+    return _authorised(activity, scene, taken, None)
+
+
+def _authorised(
+    activity: Activity, scene: Scene, taken: Taken | None, verified: Verified | None
+) -> Authorised:
+    by_owner = taken is not None and activity.actor == taken.chain.owner
+    return Authorised(
+        activity=activity,
+        keys=verified.keys if verified else None,
+        chain=taken.chain if taken else None,
+        displaces_from=taken.placement.displaces_from if taken else None,
+        confirmed=taken is None or by_owner or scene.facts.owner_here,
+        refs=taken.refs if taken else (),
+    )
+
+
+def _is_contract(activity: Activity, scene: Scene) -> bool:
+    contract = scene.fedcoop and activity.object_class in CONTRACT_CLASSES
+    return (
+        scene.chain is not None
+        or contract
+        or (activity.type == "Offer" and activity.object_class == "Engagement")
+    )
+
+
+def _allowed(activity: Activity, scene: Scene) -> Taken | None:
+    # (1) What is said of an object is said by its owner's server: ids and owners share an origin.
+    _check_origins(activity)
+    if _speaks_of_chain(activity, scene):
+        return _chain_rule(activity, scene)
+    rule = RULES.get(activity.type)
+    if rule is None:
+        if activity.type in LATER:
+            raise NotImplementedYet(
+                "not-implemented", f"{activity.type} is not in this release; see ROADMAP.md."
+            )
+        raise Ignored("unknown activity type")
+    rule(activity, scene)
+    return None
+
+
+def _speaks_of_chain(activity: Activity, scene: Scene) -> bool:
+    if scene.reference is None:
+        return False
+    if scene.reference.kind is not None:
+        # A plain FEP-0837 peer answers our proposals without our context.
+        return scene.fedcoop or scene.chain is not None or activity.type == "Offer"
+    return scene.chain is not None or activity.previous_digest is not None
+
+
+def _chain_rule(activity: Activity, scene: Scene) -> Taken:
+    reference = scene.reference
+    assert reference is not None
+    # (1) A first activity begins a chain; a second "first" one is a fork.
+    if scene.chain is not None and reference.begins and activity.state_version == 1:
+        raise Conflict("stale", "This object exists already; its chain has begun.", received=activity.id)
+    placement = chains.place(scene.chain, scene.links, activity)
+    if scene.chain is None and not reference.begins:
+        raise Unavailable("predecessor-unknown", "Nothing of this chain has arrived here yet.", retry_after=5)
+    before = scene.prefix if placement.displaces_from is not None else scene.chain
+    return chains.take(activity, before, scene.facts, placement)
+
+
+def displaced(scene: Scene, activity: Activity) -> Placement | None:
+    """Return the placement when the activity displaces a tentative tail (the flow then reads the prefix), else None."""
+    if scene.chain is None or not _speaks_of_chain(activity, scene):
+        return None
+    if scene.reference is not None and scene.reference.begins and activity.state_version == 1:
+        return None
+    try:
+        placement = chains.place(scene.chain, scene.links, activity)
+    except (Conflict, Unavailable):
+        return None
+    return placement if placement.displaces_from is not None else None
+
+
+def _check_origins(activity: Activity) -> None:
+    obj = activity.object
+    if activity.type not in ("Create", "Update") or obj is None:
+        return
+    if activity.object_id is not None and not same_origin(activity.object_id, activity.actor):
+        raise Forbidden(
+            "foreign-origin",
+            "The object lives elsewhere.",
+            expected=activity.actor,
+            received=activity.object_id,
+        )
+    owners = ids_of(obj.get("attributedTo"))
+    if owners and activity.actor not in owners:
+        raise Forbidden(
+            "not-owner",
+            "The object is attributed to somebody else.",
+            expected=activity.actor,
+            received=owners[0],
+        )
+
+
+# -- outside chains -------------------------------------------------------------------------------------------------
+
+
+def _own_object(activity: Activity, scene: Scene) -> None:
+    """Create and Update carry an object of the sender's own; an actor may update itself."""
+    if activity.object is None:
+        raise Malformed(
+            "malformed-activity", f"{activity.type} embeds its object.", expected="`object`: an object"
+        )
+    _stored_owner(activity, scene)
+
+
+def _delete(activity: Activity, scene: Scene) -> None:
+    """Delete is for the owner; deleting what we never knew has no effect and fetches nothing (AP-27)."""
+    if activity.object_id is None:
+        raise Malformed("malformed-activity", "Delete names its object.", expected="`object`")
+    if not same_origin(activity.object_id, activity.actor):
+        raise Forbidden("foreign-origin", "The object lives elsewhere.", received=activity.object_id)
+    if scene.object_owner is None and activity.object_id != activity.actor:
+        raise Ignored("delete of an unknown object")
+    _stored_owner(activity, scene)
+
+
+def _stored_owner(activity: Activity, scene: Scene) -> None:
+    if scene.object_owner is not None and scene.object_owner != activity.actor:
+        raise Forbidden("not-owner", "The object belongs to somebody else.", received=activity.actor)
+
+
+def _follow(activity: Activity, scene: Scene) -> None:
+    """Anybody admitted may ask to follow one of our actors; ours may ask to follow anybody."""
+    if activity.object_id is None:
+        raise Malformed("malformed-activity", "Follow names an actor.", expected="`object`")
+    if scene.hosts(activity.object_id) and activity.object_id not in scene.local_actors:
+        raise NotFound("not-found", "There is no such actor here.", received=activity.object_id)
+    if not scene.hosts(activity.actor) and not scene.hosts(activity.object_id):
+        raise Forbidden("wrong-party", "It follows nobody here.", received=activity.object_id)
+
+
+def _answer_follow(activity: Activity, scene: Scene) -> None:
+    """Accept and Reject outside chains answer a Follow, and only the followed may."""
+    if scene.follow is None:
+        raise NotFound(
+            "not-found",
+            f"There is nothing here that this {activity.type} answers.",
+            received=activity.object_id,
+        )
+    if scene.follow.followed != activity.actor:
+        raise Forbidden(
+            "wrong-party", "Only the followed actor answers a Follow.", expected=scene.follow.followed
+        )
+
+
+def _undo(activity: Activity, scene: Scene) -> None:
+    """Undo outside chains takes back a Follow, and only the follower may."""
+    if scene.follow is None:
+        raise NotFound(
+            "not-found", "There is nothing here that this would undo.", received=activity.object_id
+        )
+    if scene.follow.follower != activity.actor:
+        raise Forbidden(
+            "wrong-party", "Only the follower takes a Follow back.", expected=scene.follow.follower
+        )
+
+
+def _offer(activity: Activity, scene: Scene) -> None:
+    raise NotImplementedYet(
+        "not-implemented", "Only an Offer of an Agreement is in this release.", received=activity.object_class
+    )
+
+
+def _probe(activity: Activity, scene: Scene) -> None:
+    """A Probe changes nothing (decision D9)."""
+
+
+Rule: TypeAlias = Callable[[Activity, Scene], None]
+
+RULES: Final[Mapping[str, Rule]] = {
+    "Create": _own_object,
+    "Update": _own_object,
+    "Delete": _delete,
+    "Follow": _follow,
+    "Accept": _answer_follow,
+    "Reject": _answer_follow,
+    "Undo": _undo,
+    "Offer": _offer,
+    "Probe": _probe,
+}
+"""Outside chains, by activity type. What is not here is `LATER` or unknown."""
+
+
+def follow_target(activity: Activity) -> str | None:
+    """Return the id of the Follow that an Accept, Reject or Undo speaks of (as a string or embedded)."""
+    return activity.object_id or id_of(activity.raw.get("object"))

@@ -1,0 +1,298 @@
+"""What an authorised activity causes: changes, as data, and what our own actors answer (house rule 9).
+
+Effects return; they do not save. The store makes all of them or none; the flow builds, signs and records the reactions
+in the same transaction, so that a mission is assigned in the very commit that accepts its last worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+from fedcoop.protocol.audience import local_readers
+from fedcoop.protocol.authorise import Scene
+from fedcoop.protocol.guards import bound, slots_of
+from fedcoop.protocol.listing import listing_of
+from fedcoop.protocol.messages import (
+    Activity,
+    Authorised,
+    BuryObject,
+    Chain,
+    Change,
+    ConfirmLinks,
+    Document,
+    DropFollow,
+    DropLinks,
+    DropListing,
+    Effects,
+    Intent,
+    Link,
+    PutActor,
+    PutChain,
+    PutFollow,
+    PutListing,
+    PutObject,
+    ResetChain,
+)
+from fedcoop.protocol.shape import PUBLIC, class_of, id_of, types_of
+
+Communes: TypeAlias = Mapping[str, tuple[str, float | None, float | None]]
+
+PENDING: Final = frozenset({"proposed", "countered"})
+"""Engagement states that still wait for the proposer."""
+
+RUNNING: Final = frozenset({"accepted", "active"})
+"""Engagement states that a cancellation ends."""
+
+TERMS: Final = ("price", "reciprocal", "location", "startTime", "endTime")
+"""When one of these changes, whoever has offered must look again (vocabulary.md §3.6)."""
+
+
+def effects_of(authorised: Authorised, scene: Scene, *, communes: Communes) -> Effects:
+    """Return everything that `authorised` causes here. Pure: the same input causes the same effects."""
+    if authorised.chain is not None:
+        return _of_chain(authorised, authorised.chain, scene, communes)
+    effect = EFFECTS.get(authorised.activity.type)
+    return effect(authorised.activity, scene, communes) if effect else Effects()
+
+
+# -- chains ---------------------------------------------------------------------------------------------------------
+
+
+def _of_chain(authorised: Authorised, chain: Chain, scene: Scene, communes: Communes) -> Effects:
+    activity, before = authorised.activity, scene.chain
+    changes: list[Change] = []
+    if authorised.displaces_from is not None:
+        changes.append(DropLinks(chain.id, authorised.displaces_from, "the chain's owner decided otherwise"))
+        changes.append(ResetChain(chain.id, scene.prefix))
+    link = Link(chain.id, chain.version, activity.id, chain.digest, authorised.confirmed)
+    changes.append(PutChain(chain, link, authorised.refs))
+    # What the owner builds on, the owner has taken.
+    if activity.actor == chain.owner and chain.version > 1:
+        changes.append(ConfirmLinks(chain.id, chain.version))
+    changes += _objects(activity, chain, scene, communes)
+    reactions = _reactions(activity, before, chain, scene) if scene.facts.owner_here else []
+    return Effects(tuple(changes), tuple(reactions))
+
+
+def _objects(activity: Activity, chain: Chain, scene: Scene, communes: Communes) -> list[Change]:
+    """Return the objects that the step leaves behind, each readable by those it concerns."""
+    local = scene.hosts(activity.actor)
+    if chain.kind in ("Mission", "Listing"):
+        if activity.type == "Delete":
+            kind = class_of(chain.document)
+            return [BuryObject(chain.id, kind, scene.now), DropListing(chain.id)]
+        readers = proposal_readers(chain, activity, scene)
+        put = PutObject(
+            chain.id, chain.owner, class_of(chain.document), chain.document, local, readers, scene.now
+        )
+        return [put, listing_of(chain, local=local, readers=readers, communes=communes, now=scene.now)]
+    readers = tuple(dict.fromkeys(chain.parties.values()))
+    put_all: list[Change] = []
+    result = activity.raw.get("result")
+    found = [activity.object if activity.type == "Create" else None]
+    found += [result if activity.type == "Accept" and isinstance(result, Mapping) else None]
+    for document in found:
+        name = id_of(document) if document is not None else None
+        if document is not None and name is not None:
+            put_all.append(
+                PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
+            )
+    return put_all
+
+
+def proposal_readers(chain: Chain, activity: Activity, scene: Scene) -> tuple[str, ...]:
+    """Return who may read a proposal here: everyone while it is public and open, then our members (P0, then P1)."""
+    open_to_all = chain.state in ("published", "expired", "withdrawn")
+    readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
+    kept = readers if open_to_all else tuple(r for r in readers if r != PUBLIC)
+    members = f"{scene.base}/actors/coop/members"
+    return tuple(dict.fromkeys([*kept, members, chain.owner]))
+
+
+# -- what the owner of a chain answers --------------------------------------------------------------------------------
+
+
+def _reactions(activity: Activity, before: Chain | None, after: Chain, scene: Scene) -> list[Intent]:
+    if after.kind == "Engagement":
+        proposal = scene.facts.proposal
+        if proposal is None or proposal.kind != "Mission":
+            return []
+        engagements = _with(scene.facts.engagements, after)
+        return _move_mission(proposal, engagements, activity)
+    engagements = scene.facts.engagements
+    answers: list[Intent] = []
+    if after.state == "published" and before is not None and _terms_changed(before, after):
+        answers += [
+            _answer(after.owner, "TentativeReject", e, None) for e in engagements if e.state == "proposed"
+        ]
+    reason = CLOSING.get(after.state)
+    if reason is not None:
+        answers += [_answer(after.owner, "Reject", e, reason) for e in engagements if e.state in PENDING]
+    if after.state == "cancelled":
+        answers += [_end(after.owner, e, activity) for e in engagements if e.state in RUNNING]
+    if after.kind == "Mission":
+        answers += _move_mission(after, engagements, activity)
+    return answers
+
+
+CLOSING: Final[Mapping[str, str]] = {
+    "assigned": "slotFilled",
+    "withdrawn": "missionWithdrawn",
+    "expired": "missionWithdrawn",
+    "cancelled": "missionWithdrawn",
+}
+"""Proposal state to the reason that its pending candidates are given."""
+
+
+def next_mission_state(mission: Chain, engagements: tuple[Chain, ...]) -> str | None:
+    """Return the state that the engagements move a mission to, one edge at a time; None when it is where it belongs."""
+    engaged = bound(engagements)
+    states = {e.state for e in engaged}
+    filled = len(engaged) >= (slots_of(mission.document) or 1)
+    settled = {"completed", "settled"} if "reciprocal" not in mission.document else {"settled"}
+    match mission.state:
+        case "published" if filled:
+            return "assigned"
+        case "assigned" if not filled and states <= {"accepted"}:
+            return "published"
+        case "assigned" if states - {"accepted"}:
+            return "started"
+        case "started" if states and states <= {"delivered", "completed", "settled"}:
+            return "delivered"
+        case "delivered" if "active" in states:
+            return "started"
+        case "delivered" if states and states <= {"completed", "settled"}:
+            return "accepted"
+        case "accepted" if states and states <= settled:
+            return "settled"
+    return None
+
+
+def _move_mission(mission: Chain, engagements: tuple[Chain, ...], cause: Activity) -> list[Intent]:
+    state = next_mission_state(mission, engagements)
+    if state is None:
+        return []
+    document = {**mission.document, "missionState": state}
+    named = cause.id if cause.object_id != mission.id else mission.document.get("stateActivity")
+    if named is not None:
+        document["stateActivity"] = named
+    return [Intent(mission.owner, "Update", {"object": document})]
+
+
+def _answer(owner: str, kind: str, engagement: Chain, reason: str | None) -> Intent:
+    body: dict[str, Any] = {"object": engagement.memory["offer"]}
+    if reason is not None:
+        body["reasonCode"] = reason
+    return Intent(owner, kind, body)
+
+
+def _end(owner: str, engagement: Chain, cause: Activity) -> Intent:
+    body: dict[str, Any] = {"object": engagement.memory["accept"], "reasonCode": "missionWithdrawn"}
+    compensation = cause.raw.get("compensation", (cause.object or {}).get("compensation"))
+    if compensation is not None:
+        body["compensation"] = compensation
+    return Intent(owner, "Undo", body)
+
+
+def _terms_changed(before: Chain, after: Chain) -> bool:
+    return any(before.document.get(name) != after.document.get(name) for name in TERMS)
+
+
+def _with(engagements: tuple[Chain, ...], changed: Chain) -> tuple[Chain, ...]:
+    return (*(e for e in engagements if e.id != changed.id), changed)
+
+
+# -- outside chains -------------------------------------------------------------------------------------------------
+
+
+def _keep(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    """Create and Update of an object that moves no chain: kept unchanged, unknown members included."""
+    document, name = activity.object, activity.object_id
+    if document is None or name is None:
+        return Effects()
+    local = scene.hosts(activity.actor)
+    if name == activity.actor:
+        return Effects((PutActor(document, local, scene.now),))
+    if activity.type == "Create" and scene.object_owner is not None:
+        return Effects()
+    readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
+    put = PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
+    if class_of(document) in ("Proposal", "Mission", "ServiceOffer", "Need") and not local:
+        return Effects((put, *_foreign_listing(activity, document, name, readers, scene, communes)))
+    return Effects((put,))
+
+
+def _foreign_listing(
+    activity: Activity,
+    document: Document,
+    name: str,
+    readers: tuple[str, ...],
+    scene: Scene,
+    communes: Communes,
+) -> tuple[PutListing, ...]:
+    """A plain FEP-0837 proposal is shown on the board; without a chain it cannot be answered by a contract here."""
+    kind = "ServiceOffer" if document.get("purpose") == "offer" else "Need"
+    plain = Chain(
+        name, "Listing", activity.actor, "published", 1, "", {**document, "fedcoopType": [kind]}, {}
+    )
+    shown = (*readers, f"{scene.base}/actors/coop/members")
+    return (listing_of(plain, local=False, readers=shown, communes=communes, now=scene.now),)
+
+
+def _bury(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    name = activity.object_id or ""
+    if name == activity.actor:
+        return Effects(())
+    former = (
+        next(iter(sorted(types_of(activity.object) - {"Tombstone"})), "Object")
+        if activity.object
+        else "Object"
+    )
+    return Effects((BuryObject(name, former, scene.now), DropListing(name)))
+
+
+def _follow(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    """A Follow of the co-operative is accepted at once: who may send one was decided by the allow-list."""
+    followed = activity.object_id or ""
+    put = PutFollow(activity.actor, followed, activity.id, "pending")
+    coop = f"{scene.base}/actors/coop"
+    accept = Intent(followed, "Accept", {"object": activity.id, "to": [activity.actor]})
+    return Effects((put,), (accept,) if followed == coop else ())
+
+
+def _answer_follow(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    follow = scene.follow
+    if follow is None:
+        return Effects()
+    if activity.type == "Accept":
+        return Effects((PutFollow(follow.follower, follow.followed, follow.activity_id, "accepted"),))
+    return Effects((PutFollow(follow.follower, follow.followed, follow.activity_id, "rejected"),))
+
+
+def _undo(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    follow = scene.follow
+    return Effects((DropFollow(follow.follower, follow.followed),)) if follow else Effects()
+
+
+def _probe(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+    """A Probe request is answered by a signed Probe; a reply never is (decision D9)."""
+    if activity.raw.get("inReplyTo") is not None or scene.hosts(activity.actor):
+        return Effects()
+    answerer = next(iter(sorted(scene.local_actors)), f"{scene.base}/actors/coop")
+    return Effects((), (Intent(answerer, "Probe", {"inReplyTo": activity.id, "to": [activity.actor]}),))
+
+
+Effect: TypeAlias = Callable[[Activity, Scene, Communes], Effects]
+
+EFFECTS: Final[Mapping[str, Effect]] = {
+    "Create": _keep,
+    "Update": _keep,
+    "Delete": _bury,
+    "Follow": _follow,
+    "Accept": _answer_follow,
+    "Reject": _answer_follow,
+    "Undo": _undo,
+    "Probe": _probe,
+}
+"""Outside chains, by activity type; the same types as `authorise.RULES`, less those that it always refuses."""

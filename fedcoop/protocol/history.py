@@ -1,0 +1,310 @@
+"""A mission's signed history as one document, and what a stranger can prove with it, offline (decision D5).
+
+`history_document` writes it; `verify_history` replays it: every activity is checked against the key document that came
+with it, and every chain is folded again by the very engine that ran it (`chain.take`). A changed value breaks a proof;
+a removed, reordered or replaced activity breaks the digest that its successor signed; a cut tail does not reach the
+signed head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fedcoop.errors import FedcoopError, Malformed
+from fedcoop.protocol import strict_json
+from fedcoop.protocol.build import contexts
+from fedcoop.protocol.chain import place, take
+from fedcoop.protocol.digest import chain_digest
+from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.guards import moment
+from fedcoop.protocol.messages import Activity, Chain, Document, Link
+from fedcoop.protocol.proof import verify_document
+from fedcoop.protocol.shape import id_of, read_activity
+
+FORMAT: Final = "fedcoop-history/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRecord:
+    """One chain as stored: its activities in order, the key documents seen with them, and which links are final."""
+
+    chain: Chain
+    activities: tuple[Document, ...]
+    keys: Mapping[str, Document]
+    confirmed: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a chain is said to go: the digest of its last activity and that one's version."""
+
+    digest: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """One transition that holds, and what its signature proves."""
+
+    version: int
+    activity_id: str
+    type: str
+    actor: str
+    published: str
+    state: str
+    key: str
+    """Multibase of the Ed25519 key that signed it."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What does not hold, and where."""
+
+    chain_id: str
+    version: int | None
+    activity_id: str | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What one chain proves."""
+
+    chain_id: str
+    kind: str
+    owner: str
+    state: str | None
+    proven: tuple[Proven, ...]
+    complete: bool
+    """True when the head that was given is reached; else the chain is true up to `len(proven)`."""
+    head_signed: bool
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a history proves; `ok` when nothing contradicts it, `complete` when every chain also reaches its head."""
+
+    chains: tuple[ChainReport, ...]
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """No finding anywhere."""
+        return bool(self.chains) and not self.findings and not any(c.findings for c in self.chains)
+
+    @property
+    def complete(self) -> bool:
+        """Everything holds, and every chain reaches the head that its owner signed."""
+        return self.ok and all(c.complete for c in self.chains)
+
+
+def history_document(
+    iri: str, records: Sequence[ChainRecord], *, base: str, sign: Callable[[Document, str], Document]
+) -> dict[str, Any]:
+    """Return the history document of `iri`; `sign` signs a chain head for its owner when the owner is ours."""
+    actors: dict[str, Document] = {}
+    chains = []
+    for record in records:
+        actors.update(record.keys)
+        chain = record.chain
+        head = {
+            "type": "Document",
+            "fedcoopType": ["ChainHead"],
+            "attributedTo": chain.owner,
+            "chain": chain.id,
+            "stateVersion": chain.version,
+            "digest": chain.digest,
+            "chainState": chain.state,
+        }
+        chains.append(
+            {
+                "chain": chain.id,
+                "kind": chain.kind,
+                "owner": chain.owner,
+                "confirmed": list(record.confirmed),
+                "head": sign(head, chain.owner),
+                "activities": list(record.activities),
+            }
+        )
+    return {
+        "@context": contexts(base),
+        "id": f"{iri}/history",
+        "type": "Document",
+        "format": FORMAT,
+        "about": iri,
+        "chains": chains,
+        "actors": list(actors.values()),
+    }
+
+
+def verify_history(
+    document: Document, *, head: Head | None = None, pinned: Mapping[str, str] | None = None
+) -> Report:
+    """Return what `document` proves. Never raises for what the document says; a finding names what is wrong with it.
+
+    `head` is one that the reader has from elsewhere: some chain must reach it. `pinned` maps actor ids to the Ed25519
+    Multikey that the reader trusts them to have; without it, the keys are those that the document brings.
+    """
+    chains = document.get("chains")
+    if document.get("format") != FORMAT or not isinstance(chains, list) or not chains:
+        finding = Finding("", None, None, "malformed-activity", f"Not a history document ({FORMAT}).")
+        return Report((), (finding,))
+    actors = {str(a.get("id")): a for a in document.get("actors") or [] if isinstance(a, Mapping)}
+    findings = [*_pins(actors, pinned or {})]
+    reports: list[ChainReport] = []
+    proposals: dict[str, Chain] = {}
+    # Proposals first: engagements are read against the terms they answer.
+    for entry in sorted(
+        (c for c in chains if isinstance(c, Mapping)), key=lambda c: c.get("kind") == "Engagement"
+    ):
+        report, chain = _replay(entry, actors, proposals)
+        reports.append(report)
+        if chain is not None and chain.kind != "Engagement":
+            proposals[chain.id] = chain
+    if head is not None and not any(_reaches(report, head) for report in reports):
+        detail = f"No chain reaches the head that was given ({head.digest})."
+        findings.append(Finding("", head.version, None, "head-not-reached", detail))
+    return Report(tuple(reports), tuple(findings))
+
+
+def _reaches(report: ChainReport, head: Head) -> bool:
+    last = report.proven[-1] if report.proven else None
+    return last is not None and last.digest == head.digest and head.version in (None, last.version)
+
+
+def _pins(actors: Mapping[str, Document], pinned: Mapping[str, str]) -> list[Finding]:
+    return [
+        Finding("", None, None, "key-unknown", f"{actor} does not have the key that you trust it to have.")
+        for actor, key in pinned.items()
+        if key not in _keys(actors.get(actor, {}))
+    ]
+
+
+def _keys(actor: Document) -> list[str]:
+    methods = actor.get("assertionMethod")
+    listed = methods if isinstance(methods, list) else [methods]
+    return [str(m.get("publicKeyMultibase")) for m in listed if isinstance(m, Mapping)]
+
+
+def _replay(
+    entry: Document, actors: Mapping[str, Document], proposals: Mapping[str, Chain]
+) -> tuple[ChainReport, Chain | None]:
+    """Replay one chain; stop at the first transition that does not hold."""
+    chain: Chain | None = None
+    proven: list[Proven] = []
+    links: list[Link] = []
+    findings: list[Finding] = []
+    name = str(entry.get("chain"))
+    documents = entry.get("activities")
+    for position, document in enumerate(documents if isinstance(documents, list) else [], start=1):
+        try:
+            activity = _read(document)
+            _prove(activity, actors)
+            facts = Facts(proposal=_proposal(activity, chain, proposals), keys=actors)
+            taken = take(activity, chain, facts, place(chain, links, activity))
+        except FedcoopError as refusal:
+            said = document.get("id") if isinstance(document, Mapping) else None
+            detail = f"{refusal.detail} (expected: {refusal.expected}; found: {refusal.received})"
+            findings.append(Finding(name, position, str(said), refusal.code, detail))
+            break
+        chain = taken.chain
+        links.append(Link(chain.id, chain.version, activity.id, chain.digest, confirmed=True))
+        key = _signing_key(document, actors)
+        published = str(document.get("published"))
+        row = Proven(
+            chain.version,
+            activity.id,
+            activity.type,
+            activity.actor,
+            published,
+            chain.state,
+            key,
+            chain.digest,
+        )
+        proven.append(row)
+    if not findings and chain is not None and chain.id != name:
+        findings.append(Finding(name, None, None, "chain-mismatch", f"These activities are of {chain.id}."))
+    complete, signed = (False, False)
+    if not findings:
+        complete, signed, problem = _head(entry, chain, actors)
+        findings += [problem] if problem else []
+    kind = chain.kind if chain else str(entry.get("kind"))
+    owner = chain.owner if chain else str(entry.get("owner"))
+    state = chain.state if chain else None
+    return ChainReport(name, kind, owner, state, tuple(proven), complete, signed, tuple(findings)), chain
+
+
+def _read(document: Any) -> Activity:
+    if not isinstance(document, Mapping):
+        raise Malformed("malformed-activity", "Not an activity.")
+    return read_activity(document, strict_json.dumps(document))
+
+
+def _prove(activity: Activity, actors: Mapping[str, Document]) -> None:
+    """Check the sender's own proof, at the instant that it says it was made."""
+    actor = actors.get(activity.actor)
+    if actor is None:
+        raise Malformed("key-unknown", "The keys of its sender are not in the file.", expected=activity.actor)
+    now = moment(activity.raw.get("published"))
+    if now is None:
+        raise Malformed("malformed-activity", "It does not say when it was made.", expected="`published`")
+    verify_document(activity.raw, actor, now=now)
+
+
+def _proposal(activity: Activity, chain: Chain | None, proposals: Mapping[str, Chain]) -> Chain | None:
+    if chain is not None:
+        return proposals.get(chain.proposal or "")
+    obj = activity.object or {}
+    named = id_of(obj.get("mission")) or id_of(obj.get("context"))
+    if named is None and isinstance(obj.get("stipulates"), Mapping):
+        named = (id_of(obj["stipulates"].get("satisfies")) or "").split("#", 1)[0]
+    return proposals.get(named or "")
+
+
+def _signing_key(document: Document, actors: Mapping[str, Document]) -> str:
+    """Return the Multikey that the proof names; the proof was verified with it."""
+    proof = document.get("proof")
+    method = proof.get("verificationMethod") if isinstance(proof, Mapping) else None
+    methods = actors.get(str(id_of(document.get("actor"))), {}).get("assertionMethod")
+    for listed in methods if isinstance(methods, list) else [methods]:
+        if isinstance(listed, Mapping) and listed.get("id") == method:
+            return str(listed.get("publicKeyMultibase"))
+    return str(method)
+
+
+def _head(
+    entry: Document, chain: Chain | None, actors: Mapping[str, Document]
+) -> tuple[bool, bool, Finding | None]:
+    """Return (complete, head is signed by the owner, finding)."""
+    head = entry.get("head")
+    name = str(entry.get("chain"))
+    if chain is None:
+        return False, False, Finding(name, None, None, "malformed-activity", "The chain holds no activity.")
+    if not isinstance(head, Mapping):
+        return False, False, None
+    if "proof" not in head:
+        return head.get("digest") == chain.digest, False, None
+    actor = actors.get(chain.owner)
+    try:
+        if actor is None or head.get("chain") != chain.id or id_of(head.get("attributedTo")) != chain.owner:
+            raise Malformed("key-unknown", "The head is not its owner's.")
+        created = moment(head["proof"].get("created") if isinstance(head["proof"], Mapping) else None)
+        if created is None:
+            raise Malformed("proof-invalid", "The head does not say when it was signed.")
+        verify_document(head, actor, now=created)
+    except FedcoopError as refusal:
+        return False, False, Finding(name, None, None, refusal.code, f"Its signed head: {refusal.detail}")
+    if head.get("digest") != chain.digest or head.get("stateVersion") != chain.version:
+        detail = f"The signed head is version {head.get('stateVersion')} ({head.get('digest')}); true up to version {chain.version}."
+        return False, True, Finding(name, chain.version + 1, None, "head-not-reached", detail)
+    return True, True, None
+
+
+def digest_of(document: Document) -> str:
+    """Return the chain digest of an activity, for messages."""
+    return chain_digest(document)

@@ -1,0 +1,127 @@
+"""A proposal as the board shows and finds it: everything searchable, normalised once, when it arrives."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from fedcoop.errors import Invalid
+from fedcoop.protocol.guards import moment
+from fedcoop.protocol.messages import Chain, Document, PutListing
+from fedcoop.protocol.shape import class_of
+
+MAX_TEXT = 20_000
+"""Characters of a proposal that are searched; the longest real one of the sample has under 2,000."""
+
+
+def listing_of(
+    chain: Chain,
+    *,
+    local: bool,
+    readers: tuple[str, ...],
+    communes: Mapping[str, tuple[str, float | None, float | None]],
+    now: datetime,
+) -> PutListing:
+    """Return the board row of a Mission, ServiceOffer or Need."""
+    document = chain.document
+    commune, latitude, longitude = _place(document, communes)
+    return PutListing(
+        object_id=chain.id,
+        object_class=class_of(document),
+        owner=chain.owner,
+        local=local,
+        state=chain.state,
+        relay_scope=str(document.get("relayScope", "public")),
+        title=title_of(document),
+        text=_text(document, communes.get(commune or "", ("", None, None))[0])[:MAX_TEXT],
+        rome=_rome(document),
+        commune=commune,
+        latitude=latitude,
+        longitude=longitude,
+        published=_time(document.get("published")) or now,
+        start=_time(document.get("startTime")),
+        apply_before=_time(document.get("applyBefore")),
+        readers=readers,
+    )
+
+
+def title_of(document: Document) -> str:
+    """Return the title: `name`, else the first entry of `nameMap`, else the beginning of the content."""
+    name = document.get("name")
+    if isinstance(name, str) and name.strip():
+        return name.strip()[:500]
+    names = document.get("nameMap")
+    if isinstance(names, Mapping):
+        for value in names.values():
+            if isinstance(value, str) and value.strip():
+                return value.strip()[:500]
+    return plain(document.get("content"))[:80] or "—"
+
+
+def plain(value: Any) -> str:
+    """Return HTML as plain text: tags become spaces, entities their characters. For searching, never for showing."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", str(value or "")))).strip()
+
+
+def _text(document: Document, commune: str) -> str:
+    parts: list[str] = [title_of(document), plain(document.get("content")), commune]
+    for name in ("nameMap", "contentMap"):
+        values = document.get(name)
+        if isinstance(values, Mapping):
+            parts += [plain(v) for v in values.values() if isinstance(v, str)]
+    for skill in [document.get("occupation"), *_items(document.get("skills"))]:
+        if isinstance(skill, Mapping):
+            parts += [str(skill.get("name", "")), str(skill.get("code", ""))]
+    location = document.get("location")
+    if isinstance(location, Mapping):
+        parts.append(str(location.get("name", "")))
+    return " ".join(dict.fromkeys(p for p in parts if p))
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _rome(document: Document) -> str | None:
+    for skill in [document.get("occupation"), *_items(document.get("skills"))]:
+        if (
+            isinstance(skill, Mapping)
+            and str(skill.get("codeSystem", "")).lower() == "rome"
+            and skill.get("code")
+        ):
+            return str(skill["code"])[:8].upper()
+    return None
+
+
+def _place(
+    document: Document, communes: Mapping[str, tuple[str, float | None, float | None]]
+) -> tuple[str | None, float | None, float | None]:
+    """Return (INSEE code, latitude, longitude), the coordinates from the commune when the place has none."""
+    places = [document.get("location"), *_items(document.get("eligibleTerritory"))]
+    for place in places:
+        if not isinstance(place, Mapping):
+            continue
+        code = place.get("inseeCommune")
+        code = code if isinstance(code, str) else None
+        latitude, longitude = _degrees(place.get("latitude"), 90), _degrees(place.get("longitude"), 180)
+        if latitude is None or longitude is None:
+            _, latitude, longitude = communes.get(code or "", ("", None, None))
+        if code is not None or latitude is not None:
+            return code, latitude, longitude
+    return None, None, None
+
+
+def _degrees(value: Any, limit: int) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
+        return None
+    return float(value)
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return moment(value)
+    except Invalid:
+        return None
