@@ -333,7 +333,7 @@ class KeyRing(Protocol):
         """Return (verification method id, key) for object proofs. Raises Misconfigured when the actor has none."""
         ...
 
-    async def create(self, actors: Sequence[str]) -> None:
+    async def provide(self, actors: Sequence[str]) -> None:
         """Make and durably keep both keys for each actor that has none yet; those that exist stay as they are."""
         ...
 

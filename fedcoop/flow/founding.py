@@ -80,7 +80,7 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
         Conflict: this database belongs to an instance already; nothing was changed.
     """
     instance, now = world.instance, world.clock()
-    await world.keyring.create([instance.coop, instance.application])
+    await world.keyring.provide([instance.coop, instance.application])
     coop = actors.cooperative(
         base=instance.base,
         username=username,
@@ -133,7 +133,7 @@ async def add_members(world: World, newcomers: Sequence[Newcomer]) -> tuple[NewM
                 received=newcomer.commune,
             )
     named = await _names(world, newcomers)
-    await world.keyring.create(
+    await world.keyring.provide(
         [f"{instance.base}/actors/{username}" for username, known in named if not known]
     )
     joined = [

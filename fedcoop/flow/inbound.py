@@ -86,12 +86,10 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
     try:
         receipt = await having_met(world, take)
     except _Reused as reused:
-        await world.store.write(
-            lambda tx: tx.make([KeepEvidence(reused.activity.id, reused.activity.body, now)])
-        )
-        raise Conflict(
-            "id-reused", "This id was used before, for another activity.", received=reused.activity.id
-        ) from None
+        evidence = KeepEvidence(reused.activity.id, reused.activity.body, now)
+        await world.store.write(lambda tx: tx.make([evidence]))
+        detail = "This id was used before, for another activity."
+        raise Conflict("id-reused", detail, received=evidence.activity_id) from None
     world.doorbell.ring()
     return receipt
 

@@ -13,9 +13,10 @@ Only its owner may read it. (Encryption at rest is to come; see ROADMAP.md.)
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -85,6 +86,11 @@ class KeyFolder:
         """Return (verification method id, key) for object proofs. Raises Misconfigured when there is none."""
         return actor + PROOF_KEY, self._of(actor).proof
 
+    async def provide(self, actors: Sequence[str]) -> None:
+        """Make the keys of every actor that has none yet, off the event loop; files are named like the actors."""
+        asked = [(actor, actor.rsplit("/actors/", 1)[-1] if "/actors/" in actor else "instance") for actor in actors]
+        await asyncio.to_thread(self.create_many, asked)
+
     def create(self, actor: str, slug: str) -> Keys:
         """Make, keep and return the keys of `actor` in the file `<slug>.pem`; what it has already stays.
 
@@ -99,6 +105,7 @@ class KeyFolder:
     def create_many(self, actors: Iterable[tuple[str, str]]) -> list[Keys]:
         """Make the keys of several (actor, slug) on every core: a hundred in a few seconds. As `create`."""
         asked = list(actors)
+        self._load_new()
         missing = {actor: self._file(slug) for actor, slug in asked if actor not in self._keys}
         if len(set(missing.values())) < len(missing):
             raise Misconfigured("misconfigured", "two actors cannot keep their keys in one file")
