@@ -94,7 +94,7 @@ async def read_activity_document(iri: str, *, actor: str | None, world: World) -
 
 
 async def read_history(iri: str, *, actor: str | None, world: World) -> Document:
-    """Return the signed history of a proposal, with those of its engagements that `actor` may see, or of one engagement.
+    """Return the signed history of a proposal with the engagements that `actor` may see, or of one engagement.
 
     Raises:
         NotFound: there is no such chain, or not for this reader.

@@ -78,7 +78,7 @@ async def keep(
 async def say(
     tx: Transaction, intent: Intent, *, world: World, now: datetime, keys: Mapping[str, Document]
 ) -> Said:
-    """Let a local actor speak: build, sign, authorise, record. Raises what `authorise_own` raises; nothing is kept then."""
+    """Let a local actor speak: build, sign, authorise, record; raises what these raise, and keeps nothing then."""
     instance = world.instance
 
     def fresh(folder: str) -> str:

@@ -1,4 +1,4 @@
-"""Actor documents of our own: the co-operative, its members, and the instance itself (wire.md §1.2, FEP-521a, FEP-2677)."""
+"""Actor documents of our own: the co-operative, its members, the instance (ActivityPub §4, FEP-521a, FEP-2677)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def cooperative(*, base: str, username: str, keys: PublicKeys, profile: Mapping[
 
 
 def application(*, base: str, keys: PublicKeys, name: str) -> dict[str, Any]:
-    """Return the instance actor: fetchable unsigned by everyone, so that two careful servers never wait for each other."""
+    """Return the instance actor: anyone may fetch it unsigned, so that two careful servers never wait on each other."""
     return actor_document(
         base=base,
         actor=f"{base}/actor",

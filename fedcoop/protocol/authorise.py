@@ -160,7 +160,8 @@ def _speaks_of_chain(activity: Activity, scene: Scene) -> bool:
 
 def _chain_rule(activity: Activity, scene: Scene) -> Taken:
     reference = scene.reference
-    assert reference is not None
+    if reference is None:
+        raise Malformed("malformed-activity", "It names no chain.")
     # (1) A first activity begins a chain; a second "first" one is a fork.
     if scene.chain is not None and reference.begins and activity.state_version == 1:
         raise Conflict("stale", "This object exists already; its chain has begun.", received=activity.id)

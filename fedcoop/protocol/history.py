@@ -300,7 +300,8 @@ def _head(
     except FedcoopError as refusal:
         return False, False, Finding(name, None, None, refusal.code, f"Its signed head: {refusal.detail}")
     if head.get("digest") != chain.digest or head.get("stateVersion") != chain.version:
-        detail = f"The signed head is version {head.get('stateVersion')} ({head.get('digest')}); true up to version {chain.version}."
+        signed = f"version {head.get('stateVersion')} ({head.get('digest')})"
+        detail = f"The signed head is {signed}; these activities are true up to version {chain.version}."
         return False, True, Finding(name, chain.version + 1, None, "head-not-reached", detail)
     return True, True, None
 
