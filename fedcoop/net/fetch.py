@@ -1,0 +1,266 @@
+"""Documents from strangers, within a budget of bytes, time and redirects (security.md §3.3, decision D16).
+
+GETs are unsigned in this release: what we need to read (actors, keys) is public with our peers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urljoin
+
+import aiohttp
+import yarl
+
+from fedcoop.errors import NotFound, Refused, Unavailable, Unverified
+from fedcoop.net.client import TRANSPORT_FAILURES, Slots, failure_of
+from fedcoop.ports import Fetcher
+from fedcoop.protocol import ids, limits, strict_json
+from fedcoop.protocol.cavage import MEDIA_TYPE
+from fedcoop.protocol.messages import Document
+
+ACTIVITY_PROFILE: Final = "https://www.w3.org/ns/activitystreams"
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+LATER: Final = frozenset({408, 425, 429})
+"""4xx answers that say nothing about the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """What is being fetched, and how its failures are called."""
+
+    time: timedelta
+    refusal: type[Refused]
+    unknown: str
+    unreachable: str
+
+    def refuse(self, check: str, expected: str, received: str, **more: Any) -> Refused:
+        return self.refusal(
+            self.unknown,
+            f"What was fetched cannot be used: {check}.",
+            expected=expected,
+            received=received[:200],
+            extra={"check": check, **more},
+        )
+
+    def give_up(self, reason: str) -> Unavailable:
+        return Unavailable(
+            self.unreachable, f"Its server could not be asked: {reason}.", extra={"reason": reason}
+        )
+
+
+class HttpFetcher(Fetcher):
+    """Fetches ActivityStreams documents over one guarded session."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        allow_origins: frozenset[str] = frozenset(),
+        time: timedelta = limits.FETCH_TOTAL_TIME,
+        key_time: timedelta = limits.KEY_FETCH_TOTAL_TIME,
+    ) -> None:
+        """`session` is of `client.open_session`; the times are for one document, redirects included."""
+        self._session = session
+        self._allow_origins = allow_origins
+        self._key = _Errand(key_time, Unverified, "key-unknown", "key-unreachable")
+        self._document = _Errand(time, NotFound, "not-found", "unavailable")
+        self._slots = Slots(each=limits.MAX_FETCHES_PER_HOST, total=limits.MAX_FETCHES_AT_ONCE)
+
+    async def actor(self, actor_id: str) -> Document:
+        """Return the actor document whose `id` is `actor_id` (redirects within its origin only).
+
+        Raises:
+            Unverified: there is none, or what answered is not that actor (`key-unknown`; `extra["check"]`
+                says which check failed, `extra["answered"]` the status).
+            Unavailable: no answer, or none for now (`key-unreachable`).
+            Malformed: `actor_id` is no id that we fetch, or the answer is not strict JSON.
+        """
+        document = await self.key_document(actor_id)
+        check_actor(document, actor_id, allow_origins=self._allow_origins)
+        return document
+
+    async def key_document(self, url: str) -> Document:
+        """Return what `url` serves: an actor, a stub of one or a stand-alone key. Who owns it is not decided.
+
+        Raises as `actor` does.
+        """
+        async with _deadline(self._key):
+            _, document = await self._follow(url, self._key, same_origin=True)
+            return document
+
+    async def document(self, url: str) -> Document:
+        """Return the document at `url`, whose `id` is the URL that served it (AP-7).
+
+        When `id` names another URL of the same origin, that one is fetched once and must name itself.
+
+        Raises:
+            NotFound: there is none, or what answered is not it (`not-found`, with `extra` as above).
+            Unavailable: no answer, or none for now (`unavailable`).
+            Malformed: `url` is no URL that we fetch, or the answer is not strict JSON.
+        """
+        async with _deadline(self._document):
+            served_at, document = await self._follow(url, self._document, same_origin=False)
+            if document["id"] in (url, served_at):
+                return document
+            named = str(document["id"])
+            _, document = await self._follow(named, self._document, same_origin=True)
+            # (1) A document is what it says it is only where it says it lives.
+            if document["id"] != named:
+                raise self._document.refuse("id-mismatch", named, str(document["id"]))
+            return document
+
+    async def _follow(self, url: str, errand: _Errand, *, same_origin: bool) -> tuple[str, Document]:
+        """Return (URL that answered, document), after at most `limits.MAX_REDIRECTS` redirects."""
+        here = url
+        for _ in range(limits.MAX_REDIRECTS + 1):
+            # (2) Every URL passes the same check, the first and the fourth: form, scheme, host, port.
+            ids.check_id(here, allow_origins=self._allow_origins)
+            answer = await self._get(here, errand)
+            if isinstance(answer, Mapping):
+                # (3) A document speaks for its own origin only.
+                if not ids.same_origin(str(answer["id"]), here):
+                    raise errand.refuse("id-mismatch", ids.origin(here), str(answer["id"]))
+                return here, answer
+            target = ids.without_fragment(urljoin(here, answer))
+            # (4) An actor that moved to another origin is another actor.
+            if same_origin and not ids.same_origin(target, url):
+                raise errand.refuse("cross-origin-redirect", ids.origin(url), target)
+            # (5) What began encrypted stays encrypted.
+            if here.startswith("https:") and not target.startswith("https:"):
+                raise errand.refuse("downgrade", "https", target)
+            here = target
+        # (6) Chains and loops of redirects end.
+        raise errand.refuse("too-many-redirects", f"at most {limits.MAX_REDIRECTS}", "more")
+
+    async def _get(self, url: str, errand: _Errand) -> Document | str:
+        """Return the document that `url` answers, or the Location that it redirects to."""
+        # encoded=True: the bytes that were checked are the bytes that are asked for.
+        target = yarl.URL(ids.without_fragment(url), encoded=True)
+        try:
+            async with (
+                self._slots.hold(ids.origin(url)),
+                self._session.get(target, headers={"Accept": MEDIA_TYPE}, allow_redirects=False) as response,
+            ):
+                if response.status in REDIRECTS and "Location" in response.headers:
+                    return response.headers["Location"]
+                _check_status(response, errand)
+                _check_media(response, errand)
+                body = await _read(response, errand)
+        except TRANSPORT_FAILURES as error:
+            reason = failure_of(error)
+            if reason == "address-refused":
+                raise errand.refuse(reason, "a public address", ids.origin(url)) from error
+            raise errand.give_up(reason) from error
+        document = strict_json.loads(body)
+        if not isinstance(document.get("id"), str):
+            raise errand.refuse("no-id", "an object with an id", type(document.get("id")).__name__)
+        return document
+
+
+def check_actor(document: Document, actor_id: str, *, allow_origins: frozenset[str]) -> None:
+    """Raise unless `document` has the shape of the actor `actor_id`: id, type, a usable inbox, few keys.
+
+    Raises:
+        Unverified: it has not (`key-unknown`; `extra["check"]` names what is wrong).
+        Malformed: its inbox is no URL that we may post to (`bad-id`).
+    """
+    # (7) Whoever answers for an id must be that id.
+    if document.get("id") != actor_id:
+        raise _not_an_actor("id-mismatch", actor_id, str(document.get("id")))
+    kinds = document.get("type")
+    named = kinds if isinstance(kinds, list) else [kinds]
+    # (8) Something without a type is not somebody.
+    if not named or not all(isinstance(kind, str) and kind for kind in named):
+        raise _not_an_actor("no-type", "one or more names", str(kinds))
+    inbox = document.get("inbox")
+    # (9) Nor is something without an inbox, or with one where we would not post.
+    if not isinstance(inbox, str):
+        raise _not_an_actor("no-inbox", "a URL", type(inbox).__name__)
+    ids.check_id(inbox, allow_origins=allow_origins)
+    count = len(published_keys(document))
+    # (10) An actor with a thousand keys makes us try a thousand keys (AP-13).
+    if count > limits.MAX_KEYS_PER_ACTOR:
+        raise _not_an_actor("too-many-keys", f"at most {limits.MAX_KEYS_PER_ACTOR}", str(count))
+
+
+def _not_an_actor(check: str, expected: str, received: str) -> Unverified:
+    return Unverified(
+        "key-unknown",
+        f"This is not the actor that was asked for: {check}.",
+        expected=expected,
+        received=received[:200],
+        extra={"check": check},
+    )
+
+
+def published_keys(actor: Document) -> tuple[Any, ...]:
+    """Return the entries of `publicKey` and `assertionMethod` as they stand: keys, or ids of keys."""
+    entries: list[Any] = []
+    for member in ("publicKey", "assertionMethod"):
+        value = actor.get(member)
+        entries += value if isinstance(value, list) else [value] if value is not None else []
+    return tuple(entries)
+
+
+def is_activity_type(content_type: str) -> bool:
+    """Tell whether a Content-Type is ActivityStreams: activity+json, or ld+json with the profile (AP-4)."""
+    kind, *rest = content_type.split(";")
+    parameters = {}
+    for part in rest:
+        name, _, value = part.partition("=")
+        parameters[name.strip().lower()] = value.strip().strip('"')
+    if kind.strip().lower() == "application/ld+json":
+        return ACTIVITY_PROFILE in parameters.get("profile", "").split()
+    return kind.strip().lower() == "application/activity+json"
+
+
+def _check_status(response: aiohttp.ClientResponse, errand: _Errand) -> None:
+    status = response.status
+    # (11) Only a plain 200 is the document: what else there is says something about it.
+    if status == 200:
+        return
+    if status >= 500 or status in LATER:
+        raise errand.give_up(f"status {status}")
+    raise errand.refuse("status", "200", str(status), answered=status)
+
+
+def _check_media(response: aiohttp.ClientResponse, errand: _Errand) -> None:
+    # (12) We asked for identity: what is encoded is not unpacked.
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise errand.refuse("encoded", "identity", encoding)
+    # (13) Other types may be somebody's upload, served from the right host (CVE-2024-25623).
+    if not is_activity_type(response.headers.get("Content-Type", "")):
+        raise errand.refuse("media-type", MEDIA_TYPE, response.headers.get("Content-Type", "none"))
+
+
+async def _read(response: aiohttp.ClientResponse, errand: _Errand) -> bytes:
+    most = limits.MAX_FETCH_BODY
+    # (14) A length that is announced is believed when it is too much …
+    if response.content_length is not None and response.content_length > most:
+        raise errand.refuse("too-large", f"at most {most} bytes", str(response.content_length))
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(16 * limits.KIB):
+        body += chunk
+        # (15) … and none that is announced is believed while reading.
+        if len(body) > most:
+            raise errand.refuse("too-large", f"at most {most} bytes", "more")
+    return bytes(body)
+
+
+@asynccontextmanager
+async def _deadline(errand: _Errand) -> AsyncIterator[None]:
+    """Give the block its time in all: a slow drip never trips the time-outs that aiohttp has per read."""
+    try:
+        # (16) The whole fetch ends, whatever the other side does.
+        async with asyncio.timeout(errand.time.total_seconds()):
+            yield
+    except TimeoutError as error:
+        raise errand.give_up("timeout") from error
