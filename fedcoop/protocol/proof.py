@@ -64,11 +64,15 @@ def sign_document(
 
 
 def is_supported(document: Document) -> bool:
-    """Tell whether the proof of `document` is ours to judge; other suites are ignored, not refused."""
+    """Tell whether the proof of `document` is ours to judge.
+
+    Another suite, or a set of several proofs, is nothing that we can read, and ignored as if it were not
+    there (INT-6); whoever needs a proof then finds none.
+    """
     proof = document.get("proof")
-    return not isinstance(proof, Mapping) or (
-        proof.get("type") == _TYPE and proof.get("cryptosuite") == _SUITE
-    )
+    if isinstance(proof, Mapping):
+        return proof.get("type") == _TYPE and proof.get("cryptosuite") == _SUITE
+    return not isinstance(proof, list)
 
 
 def verify_document(

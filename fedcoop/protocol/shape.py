@@ -17,7 +17,9 @@ from fedcoop.protocol.model import CLASSES, NAMESPACE
 
 AS2: Final = "https://www.w3.org/ns/activitystreams"
 PUBLIC: Final = f"{AS2}#Public"
+CREDENTIALS: Final = "https://www.w3.org/ns/credentials/v2"
 FEDCOOP_CONTEXT_PATH: Final = "/contexts/fedcoop/v1"
+CREDENTIALS_CONTEXT_PATH: Final = "/contexts/fedcoop/credentials/v1"
 
 _PUBLIC_NAMES: Final = frozenset({PUBLIC, "as:Public", "Public"})
 _PREFIXES: Final = (
@@ -127,18 +129,21 @@ def fedcoop_meaning(document: Document, allowed_context_urls: Set[str]) -> bool:
     """Tell whether contracts, credentials and lifecycles may be drawn from `document` (decision D2).
 
     They may when its contexts hold the literal ActivityStreams string (AP-9) and a fedcoop context: one of
-    `allowed_context_urls`, or the copy that its owner's own origin serves. Other contexts, inline ones
-    included, give nothing and take nothing away.
+    `allowed_context_urls`, or the copy that its owner's own origin serves. A credential has the literal W3C
+    credentials string and the credentials context instead. Other contexts, inline ones included, give nothing
+    and take nothing away.
     """
     named = {entry for entry in contexts_of(document) if isinstance(entry, str)}
-    if AS2 not in named:
+    paths = {AS2: FEDCOOP_CONTEXT_PATH, CREDENTIALS: CREDENTIALS_CONTEXT_PATH}
+    base = next((iri for iri in paths if iri in named), None)
+    if base is None:
         return False
-    if named & (allowed_context_urls - {AS2}):
+    if named & (allowed_context_urls - set(paths)):
         return True
     owners = (document.get(name) for name in ("actor", "attributedTo", "issuer", "id"))
     owner = next((iri for iri in map(id_of, owners) if iri), "")
     try:
-        return f"{origin(owner)}{FEDCOOP_CONTEXT_PATH}" in named
+        return f"{origin(owner)}{paths[base]}" in named
     except FedcoopError:
         return False
 

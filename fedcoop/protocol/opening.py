@@ -1,0 +1,145 @@
+"""The door: from the bytes of a POST to a claimed activity, cheapest check first (security design §3.4).
+
+Nothing is fetched here and nothing is stored; a request that is refused has cost us the reading of its body.
+The order is the security property: no check relies on what a later one establishes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from datetime import datetime
+from typing import Final
+
+from fedcoop.errors import Forbidden, Malformed, TooLarge, UnsupportedMedia, Unverified
+from fedcoop.protocol import cavage, strict_json
+from fedcoop.protocol.digest import check_body_digest
+from fedcoop.protocol.ids import check_id, origin
+from fedcoop.protocol.limits import MAX_BODY
+from fedcoop.protocol.messages import Activity, Claimed, RawRequest
+from fedcoop.protocol.shape import AS2, read_activity
+
+_MEDIA_TYPE: Final = re.compile(
+    r"\s*(?P<type>[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+)\s*(?P<parameters>(?:;[^;\"]*(?:\"[^\"\\]*\"\s*)?)*)",
+    re.ASCII | re.IGNORECASE,
+)
+_PARAMETER: Final = re.compile(r";\s*([a-z]+)=(?:\"([^\"\\]*)\"|([^\s;\"]+))\s*", re.ASCII | re.IGNORECASE)
+
+
+def open_request(
+    request: RawRequest,
+    *,
+    now: datetime,
+    public_origin: str,
+    allow_origins: Set[str],
+    window: cavage.Window,
+) -> Claimed:
+    """Return the activity that `request` claims to bring, well formed, fresh and meant for us.
+
+    Who signed it is only claimed; `verification.verify` finds out.
+
+    Raises:
+        UnsupportedMedia: `unsupported-media-type`, `content-encoding`.
+        TooLarge: `too-large`.
+        Malformed: what `strict_json.loads`, `shape.read_activity` and `ids.check_id` refuse.
+        Forbidden: `foreign-origin`, `local-id`.
+        Unverified: what `cavage.parse` and its checks refuse, `key-owner-mismatch`, `digest-missing`,
+            `digest-mismatch`.
+    """
+    _check_body(request)
+    # (4) JSON that everybody reads alike. (5) An activity.
+    activity = read_activity(strict_json.loads(request.body), request.body)
+    _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
+    # (9) Signed at all, and readably.
+    parsed = cavage.parse(request)
+    # (10) Now, not some other time.
+    cavage.check_time(parsed, request, now=now, window=window)
+    # (11) Enough of it is signed.
+    cavage.check_coverage(parsed, request)
+    # (12) To us, not to another server.
+    cavage.check_host(request, public_hosts=cavage.public_hosts(public_origin))
+    # (13) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
+    # (SIG-20).
+    _check_key_id(parsed.key_id, activity.actor, allow_origins=allow_origins)
+    # (14) This body, not another under the same signature.
+    check_body_digest(request.header_values("digest"), request.body)
+    return Claimed(request=request, activity=activity, key_id=parsed.key_id)
+
+
+def is_activity_media_type(value: str) -> bool:
+    """Tell whether a `Content-Type` is ActivityStreams: `application/activity+json`, or ld+json with the
+    profile."""
+    match = _MEDIA_TYPE.fullmatch(value)
+    if match is None:
+        return False
+    if match["type"].lower() == "application/activity+json":
+        return True
+    if match["type"].lower() != "application/ld+json":
+        return False
+    found = _PARAMETER.findall(match["parameters"])
+    profiles = [quoted or plain for name, quoted, plain in found if name.lower() == "profile"]
+    return len(profiles) == 1 and AS2 in profiles[0].split()
+
+
+def _check_body(request: RawRequest) -> None:
+    # (1) A browser form or an uploaded file is no activity (AP-4).
+    types = request.header_values("content-type")
+    if len(types) != 1 or not is_activity_media_type(types[0]):
+        raise UnsupportedMedia(
+            "unsupported-media-type",
+            "The body is not labelled as ActivityStreams.",
+            expected=f'application/activity+json, or application/ld+json; profile="{AS2}"',
+            received=ascii(", ".join(types)[:200]),
+        )
+    # (2) What unpacks to more than it seems is not unpacked.
+    encodings = request.header_values("content-encoding")
+    if encodings:
+        raise UnsupportedMedia(
+            "content-encoding",
+            "The body is encoded.",
+            expected="no Content-Encoding",
+            received=ascii(", ".join(encodings)[:80]),
+        )
+    # (3) Within what we are willing to read.
+    if len(request.body) > MAX_BODY:
+        raise TooLarge(
+            "too-large",
+            "The body is too large.",
+            expected=f"at most {MAX_BODY} bytes",
+            received=f"{len(request.body)} bytes",
+        )
+
+
+def _check_ids(activity: Activity, *, public_origin: str, allow_origins: Set[str]) -> None:
+    # (6) Every id could be one, and has one spelling.
+    for iri in (activity.id, activity.actor, activity.object_id):
+        if iri is not None:
+            check_id(iri, allow_origins=allow_origins)
+    home = origin(activity.actor)
+    # (7) Nobody can speak in our own actors' names from outside.
+    if home == public_origin:
+        raise Forbidden(
+            "local-id", "Our own actors do not come in through the inbox.", received=activity.actor
+        )
+    # (8) An id on another origin is a name that belongs to somebody else (GHSA-4qhx).
+    if origin(activity.id) != home:
+        raise Forbidden(
+            "foreign-origin",
+            "The activity's id is on another origin than its actor.",
+            expected=home,
+            received=origin(activity.id),
+        )
+
+
+def _check_key_id(key_id: str, actor: str, *, allow_origins: Set[str]) -> None:
+    try:
+        found = origin(check_id(key_id, allow_origins=allow_origins))
+    except Malformed as refusal:
+        raise Unverified("key-unknown", refusal.detail, received=refusal.received) from None
+    if found != origin(actor):
+        raise Unverified(
+            "key-owner-mismatch",
+            "The key and the actor are not on the same origin.",
+            expected=origin(actor),
+            received=found,
+        )
