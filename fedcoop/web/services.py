@@ -8,13 +8,14 @@ answered 406.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from fedcoop.flow.world import World
 from fedcoop.ports import StoredActor, StoredObject
+from fedcoop.web.admission import Rates
 from fedcoop.web.published import Published
 
 
@@ -71,6 +72,7 @@ class Services:
     published: Published
     """The vocabulary as served: contexts, terms, problems."""
     pages: Pages | None = None
+    rates: Rates = field(default_factory=Rates)
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

@@ -1,0 +1,53 @@
+"""Actor documents: the co-operative, its members, and the instance itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from fedcoop.errors import NotFound
+from fedcoop.ports import StoredActor
+from fedcoop.web import answers
+from fedcoop.web.negotiation import HTML
+from fedcoop.web.services import SERVICES
+
+NAME: Final = "{name:[A-Za-z0-9._~-]+}"
+"""Route pattern of an actor's or object's name: nothing that needs quoting, so that a path is an id."""
+
+
+def actor_id(request: web.Request) -> str:
+    """Return the id of the actor whose URL (or whose inbox, outbox …) this is; it may not exist."""
+    instance = request.app[SERVICES].world.instance
+    name = request.match_info.get("name")
+    return instance.application if name is None else f"{instance.base}/actors/{name}"
+
+
+async def local_actor(request: web.Request) -> StoredActor:
+    """Return the actor whose URL (or whose collection) this is. Raises NotFound when we host none such."""
+    wanted = actor_id(request)
+    actor = await request.app[SERVICES].world.store.read(lambda reader: reader.actor(wanted))
+    if actor is None or not actor.local:
+        raise NotFound("not-found", "We host no such actor.", received=wanted)
+    return actor
+
+
+async def home(request: web.Request) -> web.Response:
+    """Answer `/`: the co-operative's page to people and whoever takes anything; its actor's place to machines."""
+    services = request.app[SERVICES]
+    media = answers.wanted(request, *([HTML] if services.pages else []), *answers.AS2)
+    if media is HTML and services.pages is not None:
+        return await services.pages.coop(request)
+    raise web.HTTPSeeOther(services.world.instance.coop)
+
+
+async def show(request: web.Request) -> web.Response:
+    """Answer with the actor: its document to machines, its page to people."""
+    actor = await local_actor(request)
+    services = request.app[SERVICES]
+    media = answers.wanted_of_object(request, has_page=True)
+    if media is HTML and services.pages is not None:
+        ours = (services.world.instance.coop, services.world.instance.application)
+        page = services.pages
+        return await (page.coop(request) if actor.id in ours else page.profile(request, actor))
+    return answers.as2(request, actor.document, media=media, public=True)

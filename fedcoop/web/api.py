@@ -1,0 +1,71 @@
+"""The instance's own small API: what we hold, what is on the board, whether we are well."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+import fedcoop
+from fedcoop.errors import Malformed, TryLater, Unavailable
+from fedcoop.flow import reading
+from fedcoop.ports import BoardEntry
+from fedcoop.web import answers, auth
+from fedcoop.web.search import board_query
+from fedcoop.web.services import SERVICES
+
+
+async def lookup(request: web.Request) -> web.Response:
+    """Answer with the stored copy of `?uri=` that the member may see, or 404. Nothing is fetched (D11)."""
+    asking, uris = await auth.member(request), request.query.getall("uri", [])
+    if len(uris) != 1 or not uris[0]:
+        raise Malformed("malformed-request", "One uri is looked up at a time.", expected="?uri=<id>")
+    found = await reading.lookup(uris[0], actor=asking, world=request.app[SERVICES].world)
+    media = answers.wanted(request, *answers.AS2)
+    return answers.as2(request, found, media=media, public=False)
+
+
+async def board(request: web.Request) -> web.Response:
+    """Answer a search of the board, newest first, nearest first with a radius; parameters as in `search`."""
+    asking, world = await auth.requester(request), request.app[SERVICES].world
+    readers = reading.readers_for(asking, world.instance)
+    query = board_query(request.query, instance=world.instance, readers=readers)
+    page = await world.store.read(lambda reader: reader.board(query))
+    rows = [_row(entry) for entry in page.entries]
+    return answers.json_answer({"total": page.total, "items": rows, "next": page.next})
+
+
+async def health(request: web.Request) -> web.Response:
+    """Say that we answer and that the database does, with our version and our clock."""
+    world = request.app[SERVICES].world
+    try:
+        await world.store.read(lambda reader: reader.meta("health"))
+    except TryLater:
+        raise
+    except Exception as error:
+        raise Unavailable("unavailable", "The database does not answer.") from error
+    now = _stamp(world.clock())
+    return answers.json_answer({"status": "ok", "version": fedcoop.__version__, "time": now})
+
+
+def _row(entry: BoardEntry) -> dict[str, Any]:
+    return {
+        "id": entry.object_id,
+        "class": entry.object_class,
+        "owner": entry.owner,
+        "local": entry.local,
+        "state": entry.state,
+        "relayScope": entry.relay_scope,
+        "title": entry.title,
+        "rome": entry.rome,
+        "commune": entry.commune,
+        "published": _stamp(entry.published),
+        "start": _stamp(entry.start),
+        "applyBefore": _stamp(entry.apply_before),
+        "distanceKm": None if entry.distance_km is None else round(entry.distance_km, 1),
+    }
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

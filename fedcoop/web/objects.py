@@ -1,0 +1,63 @@
+"""Objects and activities by their URLs, to whoever may read them; and the history of those that have one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from aiohttp import web
+
+from fedcoop.errors import Gone
+from fedcoop.flow import reading
+from fedcoop.ports import StoredObject
+from fedcoop.web import answers, auth
+from fedcoop.web.negotiation import HTML, prefers_html
+from fedcoop.web.services import SERVICES, Pages
+
+_Page: TypeAlias = Callable[[web.Request, StoredObject], Awaitable[web.Response]]
+
+
+def iri_of(request: web.Request) -> str:
+    """Return the id whose URL this is. Its origin is ours whatever the Host field says."""
+    return f"{request.app[SERVICES].world.instance.base}{request.rel_url.raw_path}"
+
+
+async def show(request: web.Request) -> web.Response:
+    """Answer with an object: ActivityStreams, or its page; 410 and a Tombstone once it was deleted."""
+    services, asking = request.app[SERVICES], await auth.requester(request)
+    try:
+        obj = await reading.read_object(iri_of(request), actor=asking, world=services.world)
+    except Gone as gone:
+        if prefers_html(request):
+            raise
+        return answers.tombstone(gone)
+    page = _page_for(obj, services.pages)
+    media = answers.wanted_of_object(request, has_page=page is not None)
+    if media is HTML and page is not None:
+        return await page(request, obj)
+    return answers.as2(request, obj.document, media=media, public=asking is None)
+
+
+async def show_activity(request: web.Request) -> web.Response:
+    """Answer with an activity as it was signed."""
+    services, asking = request.app[SERVICES], await auth.requester(request)
+    found = await reading.read_activity_document(iri_of(request), actor=asking, world=services.world)
+    media = answers.wanted(request, *answers.AS2)
+    return answers.as2(request, found, media=media, public=asking is None)
+
+
+async def show_history(request: web.Request) -> web.Response:
+    """Answer with the whole signed history: activities, key documents as seen, the signed head."""
+    services, asking = request.app[SERVICES], await auth.requester(request)
+    iri = iri_of(request).removesuffix("/history")
+    found = await reading.read_history(iri, actor=asking, world=services.world)
+    media = answers.wanted(request, *answers.AS2)
+    return answers.as2(request, found, media=media, public=asking is None)
+
+
+def _page_for(obj: StoredObject, pages: Pages | None) -> _Page | None:
+    if pages is None:
+        return None
+    if obj.object_class in ("Mission", "ServiceOffer", "Need"):
+        return pages.proposal
+    return pages.engagement if obj.object_class == "Engagement" else None
