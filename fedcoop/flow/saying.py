@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -87,16 +87,13 @@ async def say(
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     drafted = draft(intent, base=instance.base, fresh=fresh, published=stamp)
     first = read_activity(drafted, b"")
-    scene = await gather(tx, first, instance=instance, now=now, keys=keys)
-    document = _signed(complete(first, scene, fresh=fresh), intent.actor, now, world)
+    known = await gather(tx, first, instance=instance, now=now, keys=keys)
+    document = _signed(complete(first, known, fresh=fresh), intent.actor, now, world)
     activity = read_activity(document, strict_json.dumps(document))
+    # What was filled in names more than the draft did: the decision is made on the scene of the whole.
+    keys = {**keys, **await _own_keys(tx, world, intent.actor)}
+    scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
     check_object(activity, scene)
-    # The completed activity names parties that the draft did not.
-    own = {r for r in activity.recipients if instance.hosts(r) and await tx.actor(r) is not None}
-    scene = replace(scene, local_actors=scene.local_actors | own)
-    scene = replace(
-        scene, facts=replace(scene.facts, keys={**keys, **await _own_keys(tx, world, intent.actor)})
-    )
     authorised = authorise_own(activity, scene)
     reactions = await keep(
         tx, authorised, scene, world=world, now=now, inbox_of=(), client_key=intent.client_key

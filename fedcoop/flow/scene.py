@@ -11,6 +11,7 @@ from fedcoop.ports import Transaction
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target
 from fedcoop.protocol.chain import Reference, proposal_of, reference_of, refold
+from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.messages import Activity, Chain, Document
 from fedcoop.protocol.model import PUBLIC_CONTEXT_PATHS
@@ -36,6 +37,7 @@ async def gather(
         object_owner=await _owner(tx, activity),
         follow=await _follow(tx, activity) if chain is None else None,
         local_actors=await _local(tx, activity, instance),
+        rule_digest=await _rule_digest(tx, activity, instance),
         credential=await _credential(tx, activity, instance),
     )
     placement = displaced(scene, activity)
@@ -87,6 +89,14 @@ async def _rules_known(tx: Transaction, activity: Activity) -> bool:
         return True
     rules = [id_of(activity.object.get(name)) for name in ("pricingRule", "matchingRule")]
     return all([rule is not None and await tx.object(rule) is not None for rule in rules])
+
+
+async def _rule_digest(tx: Transaction, activity: Activity, instance: Instance) -> str | None:
+    if activity.object_class != "Mission" or activity.object is None or not instance.hosts(activity.actor):
+        return None
+    named = id_of(activity.object.get("pricingRule")) or f"{instance.base}/rules/fixed-price"
+    rule = await tx.object(named)
+    return chain_digest(rule.document) if rule is not None else None
 
 
 async def _owner(tx: Transaction, activity: Activity) -> str | None:

@@ -57,6 +57,8 @@ class Scene:
     follow: FollowFact | None = None
     local_actors: frozenset[str] = frozenset()
     """Those of the actors named in the activity that we host."""
+    rule_digest: str | None = None
+    """Digest of the pricing rule that a mission of ours names: who answers it answers that very rule."""
     credential: Document | None = None
     """Our own speaker's MembershipCredential, to be shown where a carried worker must show one."""
 

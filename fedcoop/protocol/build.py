@@ -14,8 +14,8 @@ from fedcoop.errors import Invalid, NotFound
 from fedcoop.protocol.audience import scope_audience
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.chain import proposal_of
-from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.guards import EMPLOYED
+from fedcoop.protocol.listing import title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS
 from fedcoop.protocol.shape import AS2, class_of, id_of, ids_of
@@ -37,6 +37,9 @@ FOLDER_OF_CLASS: Final[Mapping[str, str]] = {
     "MatchingRule": "rules",
 }
 """Where a new object of a class lives; anything else lives under `objects`."""
+
+PRICED: Final = ("pricingRule", "pricingRuleDigest", "startTime", "endTime", "price")
+"""Members of a proposal that an Engagement takes over unless it says otherwise."""
 
 OPEN_STATUSES: Final = ["cape", "cesa", "esa", "employee", "selfEmployed", "wagePortage"]
 
@@ -143,6 +146,8 @@ def _create_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
         }
         defaults = {"missionState": "published", "slots": 1, "acceptedStatuses": OPEN_STATUSES, **rules}
         whole = {**defaults, **whole}
+        if scene.rule_digest is not None:
+            whole["pricingRuleDigest"] = scene.rule_digest
     if "nameMap" not in whole and isinstance(whole.get("name"), str):
         whole["nameMap"] = {"fr": whole["name"]}
     elif "name" not in whole and isinstance(whole.get("nameMap"), Mapping):
@@ -236,7 +241,7 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
         "client": said.actor if offers_work else proposal.owner,
         "engagementState": "proposed",
         "noticePeriod": "P7D",
-        **{k: document[k] for k in ("pricingRule", "startTime", "endTime", "price") if k in document},
+        **{k: document[k] for k in PRICED if k in document},
         **({k: base[k] for k in ("price", "startTime", "endTime") if k in base}),
         **(_carried(scene) if not offers_work else {}),
         **given,
@@ -249,6 +254,7 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
     ):
         if name not in whole and (base.get(source) or document.get(intent)) is not None:
             whole[name] = _commitment(base.get(source) or document[intent], document[intent])
+    whole.setdefault("plainSummary", _summary(whole, title_of(document)))
     carrier = id_of(whole.get("carrier"))
     parties = [proposal.owner, *([carrier] if carrier else [])]
     return {
@@ -257,6 +263,20 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
         "to": [proposal.owner],
         "cc": [p for p in parties[1:] if p != said.actor],
     }
+
+
+def _summary(engagement: Document, title: str) -> dict[str, str]:
+    """An engagement says in plain words what it binds to (vocabulary.md §3.9)."""
+    paid = engagement.get("stipulatesReciprocal")
+    quantity = paid.get("resourceQuantity") if isinstance(paid, Mapping) else None
+    amount = quantity.get("hasNumericalValue") if isinstance(quantity, Mapping) else None
+    carrier = id_of(engagement.get("carrier"))
+    french = [f"« {title} »", f"{amount} € HT" if amount else "sans paiement"]
+    english = [f"“{title}”", f"EUR {amount} excl. tax" if amount else "unpaid"]
+    if carrier:
+        french.append(f"travail porté par {carrier}")
+        english.append(f"work carried by {carrier}")
+    return {"fr": ", ".join(french) + ".", "en": ", ".join(english) + "."}
 
 
 def _carried(scene: Scene) -> dict[str, Any]:
@@ -485,8 +505,3 @@ def _known_codes(document: Mapping[str, Any]) -> None:
                         expected=", ".join(codes),
                         received=str(code),
                     )
-
-
-def rule_digest(rule: Document) -> str:
-    """Return the digest by which an Engagement pins the rule it was priced by (`pricingRuleDigest`)."""
-    return chain_digest(rule)

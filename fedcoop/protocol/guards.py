@@ -301,13 +301,21 @@ def worker_credential(step: Step, facts: Facts) -> None:
     if step.activity.type == "Offer" and step.activity.actor != parties["worker"]:
         # Somebody asks for a service: the worker is the one who will accept, and shows the credential then.
         return
-    shown = credentials.find((step.activity.raw, terms, step.chain.document), "MembershipCredential")
-    if shown is None:
+    shown = credentials.find((step.activity.raw, terms), "MembershipCredential")
+    # Shown with the offer, its proof was checked then; whether it is still good is asked again.
+    earlier = credentials.find((step.chain.document,), "MembershipCredential") if shown is None else None
+    credential = shown or earlier
+    if credential is None:
         raise Invalid(
             "credential-missing", "A carried worker shows a MembershipCredential.", expected="`attachment`"
         )
     credentials.check_membership(
-        shown, worker=parties["worker"], carrier=carrier, status=status, at=_when(step), keys=facts.keys
+        credential,
+        worker=parties["worker"],
+        carrier=carrier,
+        status=status,
+        at=_when(step),
+        keys=facts.keys if earlier is None else None,
     )
 
 

@@ -1,0 +1,314 @@
+"""A federation in one process: real stores on files, real signatures, and a post office instead of a network.
+
+Every message between two worlds is a signed HTTP request that the receiver opens and verifies as if it had come from
+outside; only the socket is missing. The clock stands still, ids count, and lanes are served when a test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+
+from fedcoop.errors import FedcoopError, TryLater, Unavailable, Unverified
+from fedcoop.flow import founding
+from fedcoop.flow.c2s import submit
+from fedcoop.flow.founding import Newcomer, NewMember
+from fedcoop.flow.inbound import Receipt, receive
+from fedcoop.flow.outbound import Published, serve_lane
+from fedcoop.flow.world import Instance, World
+from fedcoop.ports import Answer, Transaction
+from fedcoop.protocol import cavage
+from fedcoop.protocol.limits import SIGNATURE_WINDOW
+from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
+from fedcoop.store.sql import SqlStore
+from tests.conftest import NOON, CountedIds, StoppedClock
+
+COMMUNES: Mapping[str, tuple[str, float | None, float | None]] = {
+    "69123": ("Lyon", 45.758, 4.835),
+    "44109": ("Nantes", 47.218, -1.554),
+    "73054": ("Bourg-Saint-Maurice", 45.617, 6.769),
+}
+
+_POOL: list[RSAPrivateKey] = []
+
+
+def rsa_key(number: int) -> RSAPrivateKey:
+    """Return the n-th RSA key of the test session: making one takes a tenth of a second."""
+    while len(_POOL) <= number:
+        _POOL.append(generate_private_key(65537, 2048))
+    return _POOL[number]
+
+
+class Ring:
+    """Keys in memory: `ports.KeyRing`."""
+
+    def __init__(self, numbers: itertools.count[int]) -> None:
+        self._numbers = numbers
+        self._keys: dict[str, tuple[RSAPrivateKey, Ed25519PrivateKey]] = {}
+
+    def http_key(self, actor: str) -> tuple[str, RSAPrivateKey]:
+        return f"{actor}#main-key", self._keys[actor][0]
+
+    def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
+        return f"{actor}#ed25519-1", self._keys[actor][1]
+
+    async def provide(self, actors: list[str]) -> None:
+        for actor in actors:
+            self._keys.setdefault(actor, (rsa_key(next(self._numbers)), Ed25519PrivateKey.generate()))
+
+
+class Doorbell:
+    """Counts its rings."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+
+    def ring(self) -> None:
+        self.rings += 1
+
+
+@dataclass
+class PostOffice:
+    """Routes between worlds by origin; `down` origins give no answer, and every request is kept for the test to see."""
+
+    worlds: dict[str, World] = field(default_factory=dict)
+    down: set[str] = field(default_factory=set)
+    posts: list[tuple[str, str, int]] = field(default_factory=list)
+    """(inbox, activity type, status) of every post."""
+    fetched: list[str] = field(default_factory=list)
+
+    async def actor(self, actor_id: str) -> Document:
+        self.fetched.append(actor_id)
+        world = self.worlds.get(_origin(actor_id))
+        if world is None or _origin(actor_id) in self.down:
+            raise Unavailable("key-unreachable", "No answer.")
+        stored = await world.store.read(lambda reader: reader.actor(actor_id))
+        if stored is None:
+            raise Unverified("key-unknown", "There is no such actor.")
+        return stored.document
+
+
+class Resolver:
+    """`ports.KeyResolver` over the post office, with a cache that `refresh` goes round."""
+
+    def __init__(self, office: PostOffice, clock: StoppedClock) -> None:
+        self._office, self._clock = office, clock
+        self._cache: dict[str, KeyDocument] = {}
+
+    async def resolve(self, key_id: str, *, refresh: bool = False) -> KeyDocument:
+        actor = key_id.split("#", 1)[0]
+        if refresh or actor not in self._cache:
+            self._cache[actor] = KeyDocument(await self._office.actor(actor), self._clock())
+        return self._cache[actor]
+
+
+class Courier:
+    """`ports.Courier`: signs as the sender and hands the request to the receiver's `receive`."""
+
+    def __init__(self, office: PostOffice, ring: Ring, clock: StoppedClock) -> None:
+        self._office, self._ring, self._clock = office, ring, clock
+
+    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+        world = self._office.worlds.get(_origin(inbox))
+        if world is None or _origin(inbox) in self._office.down:
+            raise Unavailable("unavailable", "No answer.")
+        request = signed(inbox, body, sender=sender, ring=self._ring, now=self._clock())
+        answer = await answered(world, request, inbox)
+        self._office.posts.append((inbox, "", answer.status))
+        return answer
+
+
+def signed(inbox: str, body: bytes, *, sender: str, ring: Ring, now: datetime) -> RawRequest:
+    """Return the request by which `sender` posts `body` to `inbox`."""
+    host, _, path = inbox.split("://", 1)[1].partition("/")
+    key_id, key = ring.http_key(sender)
+    headers = cavage.sign_headers(
+        method="POST", url_host=host, target=f"/{path}", body=body, key_id=key_id, key=key, date=now
+    )
+    return RawRequest("POST", f"/{path}", tuple(headers.items()), body)
+
+
+async def answered(world: World, request: RawRequest, inbox: str) -> Answer:
+    """Return what a server would answer (the statuses of web/errors.py, in short)."""
+    owner = inbox.removesuffix("/inbox") if "/actors/" in inbox else None
+    try:
+        await receive(request, inbox_of=owner, world=world)
+    except TryLater as later:
+        return Answer(503, later.code, later.detail, later.retry_after)
+    except FedcoopError as refusal:
+        status = {"Malformed": 400, "Unverified": 401, "Forbidden": 403, "NotFound": 404, "Conflict": 409}
+        return Answer(status.get(type(refusal).__name__, 422), refusal.code, refusal.detail, None)
+    return Answer(202, None, None, None)
+
+
+@dataclass
+class Coop:
+    """One co-operative of the federation, as a test speaks of it."""
+
+    world: World
+    ring: Ring
+    office: PostOffice
+    clock: StoppedClock
+
+    @property
+    def id(self) -> str:
+        """The co-op's actor."""
+        return self.world.instance.coop
+
+    @property
+    def base(self) -> str:
+        """Its origin."""
+        return self.world.instance.base
+
+    async def member(self, username: str, **profile: Any) -> str:
+        """Add a member and return the actor id."""
+        added: NewMember = await founding.add_member(self.world, Newcomer(username, username, **profile))
+        return added.id
+
+    async def say(self, actor: str, kind: str, obj: Any, **members: Any) -> Published:
+        """Post an activity to `actor`'s outbox, then let everything be delivered."""
+        published = await self.post(actor, {"type": kind, "object": obj, **members})
+        await settle(self.office)
+        return published
+
+    async def post(self, actor: str, document: Document) -> Published:
+        """Post to `actor`'s outbox; nothing is delivered yet."""
+        return await submit(actor, document, client_key=None, world=self.world)
+
+    async def chain(self, ref: str) -> Chain | None:
+        """Return the chain known here under `ref`."""
+        return await self.world.store.read(lambda reader: reader.chain(ref))
+
+    async def state(self, ref: str) -> tuple[str, int] | None:
+        """Return (state, version) of the chain known here under `ref`."""
+        chain = await self.chain(ref)
+        return (chain.state, chain.version) if chain else None
+
+    async def receive(self, body: bytes, *, sender: str, ring: Ring, **changes: Any) -> Receipt:
+        """Take in `body` posted and signed by `sender` of another ring."""
+        request = signed(f"{self.base}/inbox", body, sender=sender, ring=ring, now=self.clock())
+        return await receive(request, inbox_of=None, world=self.world)
+
+
+async def settle(office: PostOffice, rounds: int = 12) -> None:
+    """Serve every lane of every world until nothing is due."""
+    for _ in range(rounds):
+        served = False
+        for world in list(office.worlds.values()):
+            now = world.clock()
+            work = lambda tx, now=now: tx.lease(
+                now=now, until=now + timedelta(minutes=2), holder="t", limit=64
+            )  # noqa: E731
+            for lane in await world.store.write(work):
+                await serve_lane(lane, world=world, stop=asyncio.Event())
+                served = True
+        if not served:
+            return
+
+
+@dataclass
+class Federation:
+    """Three co-operatives that work with each other: a CAE in Lyon, couriers in Nantes, a SCIC in the Alps."""
+
+    office: PostOffice
+    lyon: Coop
+    nantes: Coop
+    alpes: Coop
+
+    async def close(self) -> None:
+        for coop in (self.lyon, self.nantes, self.alpes):
+            await coop.world.store.close()
+
+
+async def found_coop(folder: Path, base: str, office: PostOffice, clock: StoppedClock, numbers: Any) -> Coop:
+    """Found one instance with its own store, keys and place in the post office."""
+    ring = Ring(numbers)
+    store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'fedcoop.db'}", clock=clock)
+    instance = Instance(
+        base=base,
+        name=base.split("//", 1)[1],
+        default_language="fr",
+        allow_origins=frozenset(),
+        window=SIGNATURE_WINDOW,
+        first_retry=timedelta(seconds=6),
+        communes=COMMUNES,
+        rome_labels={},
+    )
+    world = World(
+        instance=instance,
+        store=store,
+        resolver=Resolver(office, clock),
+        fetcher=office,
+        keyring=ring,
+        courier=Courier(office, ring, clock),
+        clock=clock,
+        new_id=CountedIds(),
+        doorbell=Doorbell(),
+    )
+    office.worlds[base] = world
+    await founding.found(world, name=base, username="coop", profile={"cooperativeKind": ["cae"]})
+    return Coop(world, ring, office, clock)
+
+
+async def found_federation(folder: Path, clock: StoppedClock | None = None) -> Federation:
+    """Found three co-ops that allow each other and follow each other; Lyon and Nantes are of one network."""
+    clock = clock or StoppedClock(NOON)
+    office, numbers = PostOffice(), itertools.count()
+    coops = []
+    for name in ("lyon", "nantes", "alpes"):
+        (folder / name).mkdir()
+        coops.append(await found_coop(folder / name, f"https://{name}.example", office, clock, numbers))
+    federation = Federation(office, *coops)
+    for one in coops:
+        for other in coops:
+            if one is not other:
+                network = "alpes" not in one.base + other.base
+                await founding.decide_peer(one.world, other.base, "allowed", network=network, note="test")
+    for one in coops:
+        for other in coops:
+            if one is not other:
+                await one.post(one.id, {"type": "Follow", "object": other.id})
+    await settle(office)
+    return federation
+
+
+def _origin(iri: str) -> str:
+    scheme, _, rest = iri.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def a_mission(**changes: Any) -> dict[str, Any]:
+    """Return a paid web mission of three days, as a client posts it; starts now, applications for six days."""
+    mission: dict[str, Any] = {
+        "type": "Mission",
+        "nameMap": {"fr": "Module de réservation du site", "en": "Booking module for the website"},
+        "content": "<p>Trois jours à distance.</p>",
+        "publishes": {"resourceQuantity": {"hasUnit": "day", "hasNumericalValue": "3"}},
+        "price": a_price("1140.00"),
+        "location": {"type": "Place", "name": "Nantes", "inseeCommune": "44109"},
+        "occupation": {"type": "SkillRef", "codeSystem": "rome", "code": "M1855"},
+        "startTime": "2026-11-22T12:00:00Z",
+        "applyBefore": "2026-11-28T18:00:00Z",
+        "relayScope": "public",
+        "slots": 1,
+    }
+    return {**mission, **changes}
+
+
+def money(value: str) -> dict[str, str]:
+    """Return an amount in euro."""
+    return {"type": "MonetaryAmount", "value": value, "currency": "EUR"}
+
+
+def a_price(value: str) -> dict[str, Any]:
+    """Return a price of one line."""
+    line = {"type": "SettlementLine", "lineKind": "fee", "amount": money(value)}
+    return {"type": "PriceBreakdown", "lines": [line], "totalExclTax": money(value)}
