@@ -88,7 +88,10 @@ class KeyFolder:
 
     async def provide(self, actors: Sequence[str]) -> None:
         """Make the keys of every actor that has none yet, off the event loop; files are named like the actors."""
-        asked = [(actor, actor.rsplit("/actors/", 1)[-1] if "/actors/" in actor else "instance") for actor in actors]
+        asked = [
+            (actor, actor.rsplit("/actors/", 1)[-1] if "/actors/" in actor else "instance")
+            for actor in actors
+        ]
         await asyncio.to_thread(self.create_many, asked)
 
     def create(self, actor: str, slug: str) -> Keys:
