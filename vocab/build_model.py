@@ -44,10 +44,6 @@ from fedcoop.protocol.vocabulary import (
 '''
 
 
-class Code(str):
-    """Python source that is not to be quoted."""
-
-
 def _text(value: str) -> str:
     quote = "'" if value.count('"') > value.count("'") else '"'
     body = value.replace("\\", "\\\\").replace(quote, "\\" + quote).replace("\n", "\\n")
@@ -55,8 +51,6 @@ def _text(value: str) -> str:
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, Code):
-        return str(value)
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Call):
@@ -144,6 +138,9 @@ def _edge(lifecycle: Json, edge: Json) -> Call:
     )
 
 
+_PROBLEM = Call("Label", "problème", "problem")
+
+
 def source(data: Json, contained: dict[str, str]) -> str:
     """The module's whole text.
 
@@ -223,6 +220,16 @@ def source(data: Json, contained: dict[str, str]) -> str:
             Call("frozenset", tuple(name for name, codes in lists.items() if codes["closed"])),
         ),
         _constant("CODE_LISTS", "Mapping[str, Codes]", _mapping(code_lists)),
+        _constant(
+            "CODE_LIST_LABELS",
+            "Codes",
+            _mapping({name: _label(codes) for name, codes in lists.items()} | {"Problem": _PROBLEM}),
+        ),
+        _constant(
+            "ACTIVITIES",
+            "Codes",
+            _mapping({name: _label(info) for name, info in data["authorisation"]["activities"].items()}),
+        ),
         "",
         _constant(
             "LIFECYCLES",

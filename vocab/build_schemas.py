@@ -197,7 +197,7 @@ def _value(range_: str, lists: Json) -> Json:
     return {"$ref": f"#/$defs/{kind}"}
 
 
-def _property(info: Json, cardinality: str, lists: Json) -> Json:
+def property_schema(info: Json, cardinality: str, lists: Json) -> Json:
     value = _value(info["range"], lists)
     if not info["many"] or info["range"] == "classNames":
         return value
@@ -219,7 +219,7 @@ def _shape(name: str, properties: Json, lists: Json) -> tuple[Json, list[str], l
         cardinality = info["on"].get(name)
         if cardinality is None:
             continue
-        found[key] = _property(info, cardinality, lists)
+        found[key] = property_schema(info, cardinality, lists)
         if not cardinality.startswith("0"):
             required.append(key)
     for key, info in properties.items():
