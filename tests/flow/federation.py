@@ -24,7 +24,7 @@ from fedcoop.flow.founding import Newcomer, NewMember
 from fedcoop.flow.inbound import Receipt, receive
 from fedcoop.flow.outbound import Published, serve_lane
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Answer, Transaction
+from fedcoop.ports import Answer
 from fedcoop.protocol import cavage
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
@@ -206,7 +206,7 @@ async def settle(office: PostOffice, rounds: int = 12) -> None:
             now = world.clock()
             work = lambda tx, now=now: tx.lease(
                 now=now, until=now + timedelta(minutes=2), holder="t", limit=64
-            )  # noqa: E731
+            )
             for lane in await world.store.write(work):
                 await serve_lane(lane, world=world, stop=asyncio.Event())
                 served = True
