@@ -13,7 +13,7 @@ from functools import cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Executable, bindparam, delete, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.protocol.messages import (
@@ -59,19 +59,26 @@ class Step(NamedTuple):
 
 
 async def make(
-    connection: AsyncConnection, changes: Sequence[Change], *, dialect: Dialect, now: datetime
+    connection: AsyncConnection, changes: Sequence[Change], statements: Statements, *, now: datetime
 ) -> None:
     """Write `changes` in the transaction of `connection`. Deliveries are enqueued at `now`.
 
     Raises:
         IntegrityError: an activity id, a client's key or a chain's version is already taken.
     """
-    statements = statements_for(dialect)
     bodies = {c.activity.id: c.activity.body for c in changes if isinstance(c, RecordActivity)}
-    for run in runs_of(changes):
-        for step in merged([steps_of(change, statements, bodies=bodies, now=now) for change in run]):
-            if step.rows:
-                await connection.execute(step.statement, step.rows)
+    steps = [
+        step
+        for run in runs_of(changes)
+        for step in merged([steps_of(change, statements, bodies=bodies, now=now) for change in run])
+        if step.rows
+    ]
+    await connection.run_sync(_execute, steps)
+
+
+def _execute(connection: Connection, steps: Sequence[Step]) -> None:
+    for statement, rows in steps:
+        connection.execute(statement, rows)
 
 
 def runs_of(changes: Sequence[Change]) -> Iterator[tuple[Change, ...]]:
@@ -297,7 +304,7 @@ def _owe(change: Deliver, s: Statements, *, bodies: Mapping[str, bytes], now: da
 
 
 class Statements:
-    """Every statement that writes a change, built once per dialect: SQLAlchemy compiles each of them once,
+    """Every statement that writes, built once per dialect: SQLAlchemy compiles each of them once,
     too."""
 
     def __init__(self, dialect: Dialect) -> None:
@@ -357,6 +364,9 @@ class Statements:
         )
         self.open_lane = upsert(t.lane, key=["inbox"], update=())
         self.put_delivery = t.delivery.insert()
+        self.put_peer = upsert(t.peer, key=["origin"])
+        self.put_token = upsert(t.token, key=["hash"])
+        self.put_meta = upsert(t.meta, key=["key"])
         self.keep_evidence = upsert(t.evidence, key=["activity_id", "body_digest"], update=())
 
 

@@ -9,6 +9,7 @@ await store.close()
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,8 +20,7 @@ from fedcoop.errors import Misconfigured
 from fedcoop.ports import Clock, Follow, Lane, Outcome, Owed, Peer, Reader, Transaction
 from fedcoop.protocol.messages import Chain, Change
 from fedcoop.store import lanes, queries
-from fedcoop.store import tables as t
-from fedcoop.store.changes import make
+from fedcoop.store.changes import make, statements_for
 from fedcoop.store.dialect import Dialect, dialect_of
 from fedcoop.store.engine import engine_for
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
@@ -102,13 +102,11 @@ class SqlTransaction(Queries):
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock) -> None:
         super().__init__(connection, lock_chains=True)
-        self._dialect = dialect
+        self._statements = statements_for(dialect)
         self._clock = clock
 
     async def put_peer(self, peer: Peer) -> None:
-        row = {"origin": peer.origin, "state": peer.state, "network": peer.network, "note": peer.note}
-        statement = self._dialect.upsert(t.peer, key=["origin"])
-        await self._connection.execute(statement, {**row, "since": peer.since})
+        await self._connection.execute(self._statements.put_peer, asdict(peer))
 
     async def expiring(self, now: datetime) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.EXPIRING, now=now))
@@ -122,7 +120,7 @@ class SqlTransaction(Queries):
         return None if row is None else follow_of(row)
 
     async def make(self, changes: Sequence[Change]) -> None:
-        await make(self._connection, changes, dialect=self._dialect, now=self._clock())
+        await make(self._connection, changes, self._statements, now=self._clock())
 
     async def lease(self, *, now: datetime, until: datetime, holder: str, limit: int) -> tuple[Lane, ...]:
         return await lanes.lease(self._connection, now=now, until=until, holder=holder, limit=limit)
@@ -140,10 +138,8 @@ class SqlTransaction(Queries):
         return await lanes.dead_letters(self._connection, limit)
 
     async def put_token(self, token_hash: str, actor: str, created: datetime) -> None:
-        statement = self._dialect.upsert(t.token, key=["hash"])
-        await self._connection.execute(statement, {"hash": token_hash, "actor": actor, "created": created})
+        row = {"hash": token_hash, "actor": actor, "created": created}
+        await self._connection.execute(self._statements.put_token, row)
 
     async def put_meta(self, key: str, value: str) -> None:
-        await self._connection.execute(
-            self._dialect.upsert(t.meta, key=["key"]), {"key": key, "value": value}
-        )
+        await self._connection.execute(self._statements.put_meta, {"key": key, "value": value})

@@ -147,7 +147,9 @@ class GroupWriter:
     async def _run(self, asked: _Asked, connection: AsyncConnection, group: _Group) -> None:
         """Run one work and put it into the group, or answer its exception and take back what it did."""
         # As long as nobody's work is in the transaction, there is nothing that a savepoint would keep.
-        savepoint = await connection.begin_nested() if group.done else None
+        alone = not group.done
+        if not alone:
+            await connection.exec_driver_sql("SAVEPOINT work")
         limit = asyncio.timeout(WORK_SECONDS)
         try:
             async with limit:
@@ -157,15 +159,16 @@ class GroupWriter:
                 raise WorkTooLong from error
             if _stopped(error) or connection.invalidated:
                 raise
-            if savepoint is not None:
-                await savepoint.rollback()
-            else:
+            if alone:
                 await group.transaction.rollback()
                 group.transaction = await connection.begin()
+            else:
+                await connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
+                await connection.exec_driver_sql("RELEASE SAVEPOINT work")
             refuse(asked.answer, error)
         else:
-            if savepoint is not None:
-                await savepoint.commit()
+            if not alone:
+                await connection.exec_driver_sql("RELEASE SAVEPOINT work")
             group.done.append((asked, result))
 
     async def _connected(self) -> AsyncConnection:
