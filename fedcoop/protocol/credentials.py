@@ -46,7 +46,7 @@ def check_membership(
     carrier: str,
     status: str,
     at: datetime,
-    keys: Mapping[str, Document],
+    keys: Mapping[str, Document] | None,
 ) -> None:
     """Return when the credential shows that `carrier` counts `worker` among its people with `status` at `at`.
 

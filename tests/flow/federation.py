@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from fedcoop.flow.founding import Newcomer, NewMember
 from fedcoop.flow.inbound import Receipt, receive
 from fedcoop.flow.outbound import Published, serve_lane
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Answer
+from fedcoop.ports import Answer, Lane, Transaction
 from fedcoop.protocol import cavage
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
@@ -203,11 +203,7 @@ async def settle(office: PostOffice, rounds: int = 12) -> None:
     for _ in range(rounds):
         served = False
         for world in list(office.worlds.values()):
-            now = world.clock()
-            work = lambda tx, now=now: tx.lease(
-                now=now, until=now + timedelta(minutes=2), holder="t", limit=64
-            )
-            for lane in await world.store.write(work):
+            for lane in await world.store.write(_lease(world)):
                 await serve_lane(lane, world=world, stop=asyncio.Event())
                 served = True
         if not served:
@@ -278,6 +274,15 @@ async def found_federation(folder: Path, clock: StoppedClock | None = None) -> F
                 await one.post(one.id, {"type": "Follow", "object": other.id})
     await settle(office)
     return federation
+
+
+def _lease(world: World) -> Callable[[Transaction], Awaitable[tuple[Lane, ...]]]:
+    now = world.clock()
+
+    async def work(tx: Transaction) -> tuple[Lane, ...]:
+        return await tx.lease(now=now, until=now + timedelta(minutes=2), holder="t", limit=64)
+
+    return work
 
 
 def _origin(iri: str) -> str:

@@ -53,6 +53,13 @@ def values(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
+def another(value: Any) -> Any:
+    """Return a value that differs, of the same JSON type."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else f"{value}x"
+
+
 def test_any_changed_value_of_any_activity_is_named(finished: dict[str, Any]) -> None:
     tried = 0
     for c, chain in enumerate(finished["chains"]):
@@ -63,9 +70,7 @@ def test_any_changed_value_of_any_activity_is_named(finished: dict[str, Any]) ->
                 for step in path[:-1]:
                     holder = holder[step]
                 old = holder[path[-1]]
-                holder[path[-1]] = (
-                    (not old) if isinstance(old, bool) else old + 1 if isinstance(old, int) else f"{old}x"
-                )
+                holder[path[-1]] = another(old)
                 report = verify_history(forged)
                 findings = [f for r in report.chains for f in r.findings if r.chain_id == chain["chain"]]
                 assert not report.ok, (path, old)

@@ -67,4 +67,5 @@ async def test_a_mission_is_carried_from_publication_to_settlement(federation: F
         assert (await coop.state(mission) or ("", 0))[0] == "settled", coop.base
     head = await nantes.chain(engagement)
     assert head == await lyon.chain(engagement)
-    assert head is not None and head.digest.startswith("zQm")
+    assert head is not None
+    assert head.digest.startswith("zQm")
