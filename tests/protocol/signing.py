@@ -83,19 +83,19 @@ def keys_of(actor: str = COOP, **changes: Any) -> KeyDocument:
     return KeyDocument(actor=an_actor(actor, **changes), fetched_at=NOW)
 
 
-def a_create(actor: str = COOP, **changes: Any) -> dict[str, Any]:
-    """Return a Create of a Note by `actor`; a change of None takes the member out."""
-    home = actor.split("/actors/")[0]
+def a_create(by: str = COOP, /, **changes: Any) -> dict[str, Any]:
+    """Return a Create of a Note by the actor `by`; a change of None takes the member out."""
+    home = by.split("/actors/")[0]
     document = {
         "@context": [AS2, DATA_INTEGRITY, f"{home}/contexts/fedcoop/v1"],
         "id": f"{home}/activities/1",
         "type": "Create",
-        "actor": actor,
+        "actor": by,
         "to": [PUBLIC],
         "object": {
             "id": f"{home}/notes/1",
             "type": "Note",
-            "attributedTo": actor,
+            "attributedTo": by,
             "content": "Livraisons à vélo, 45.0 km",
         },
     }

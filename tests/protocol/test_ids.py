@@ -89,7 +89,9 @@ def test_a_development_origin_is_allowed_exactly(iri: str):
         ids.check_id(iri, allow_origins=frozenset({"http://127.0.0.1:8102"}))
 
 
-@pytest.mark.parametrize("iri", ["http://127.0.0.1:8101/a/../b", "http://127.0.0.1:8101/#", "HTTP://127.0.0.1:8101/"])
+@pytest.mark.parametrize(
+    "iri", ["http://127.0.0.1:8101/a/../b", "http://127.0.0.1:8101/#", "HTTP://127.0.0.1:8101/"]
+)
 def test_a_development_origin_allows_no_odd_spelling(iri: str):
     with pytest.raises(Malformed):
         ids.check_id(iri, allow_origins=frozenset({"http://127.0.0.1:8101"}))

@@ -9,14 +9,18 @@ SOURCE = Path(limits.__file__).read_text(encoding="utf-8")
 
 
 def constants() -> dict[str, object]:
-    return {name: value for name, value in vars(limits).items() if name.isupper() and name not in {"KIB", "MIB"}}
+    return {
+        name: value for name, value in vars(limits).items() if name.isupper() and name not in {"KIB", "MIB"}
+    }
 
 
 def test_every_limit_says_what_it_is_and_why():
     lines = SOURCE.splitlines()
     for name in constants():
         start = next(i for i, line in enumerate(lines) if line.startswith(f"{name}: Final"))
-        end = next(i for i in range(start, len(lines)) if lines[i] in (")",) or not lines[start].endswith("("))
+        end = next(
+            i for i in range(start, len(lines)) if lines[i] in (")",) or not lines[start].endswith("(")
+        )
         assert lines[end + 1].startswith('"""'), f"{name} has no reason"
 
 

@@ -75,7 +75,10 @@ def test_what_two_parsers_could_read_differently_is_refused(what: str):
     ("data", "expected"),
     [
         (b"{}", {}),
-        (b' {"a" : [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00"]} \n', {"a": [1, -2500.0, True, None, "é😀"]}),
+        (
+            b' {"a" : [1, -2.5e3, true, null, "\\u00e9\\ud83d\\ude00"]} \n',
+            {"a": [1, -2500.0, True, None, "é😀"]},
+        ),
         ('{"é":"vélo"}'.encode(), {"é": "vélo"}),
         (b'{"a":9007199254740991}', {"a": MAX_SAFE_INTEGER}),
         (b'{"a":-9007199254740991}', {"a": -MAX_SAFE_INTEGER}),
@@ -105,7 +108,9 @@ def test_a_body_of_exactly_the_limit_is_read():
 
 
 def documents() -> st.SearchStrategy[dict[str, Any]]:
-    numbers = st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.floats(allow_nan=False, allow_infinity=False)
+    numbers = st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.floats(
+        allow_nan=False, allow_infinity=False
+    )
     text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
     values = st.recursive(
         st.none() | st.booleans() | numbers | text,
@@ -131,7 +136,9 @@ def test_no_bytes_bring_anything_but_our_own_errors(data: bytes):
 
 
 def test_what_we_write_is_compact_and_keeps_its_letters():
-    assert strict_json.dumps({"b": "vélo", "a": [1, {"c": None}]}) == '{"b":"vélo","a":[1,{"c":null}]}'.encode()
+    assert (
+        strict_json.dumps({"b": "vélo", "a": [1, {"c": None}]}) == '{"b":"vélo","a":[1,{"c":null}]}'.encode()
+    )
 
 
 def test_any_mapping_can_be_written():
@@ -142,7 +149,8 @@ def test_any_mapping_can_be_written():
 
 
 @pytest.mark.parametrize(
-    ("value", "code"), [(math.nan, "number-not-allowed"), (math.inf, "number-not-allowed"), ("\ud800", "bad-encoding")]
+    ("value", "code"),
+    [(math.nan, "number-not-allowed"), (math.inf, "number-not-allowed"), ("\ud800", "bad-encoding")],
 )
 def test_what_json_cannot_say_is_not_written(value: Any, code: str):
     with pytest.raises(Malformed) as refusal:
