@@ -18,12 +18,25 @@ from fedcoop.web.services import SERVICES
 
 async def lookup(request: web.Request) -> web.Response:
     """Answer with the stored copy of `?uri=` that the member may see, or 404. Nothing is fetched (D11)."""
-    asking, uris = await auth.member(request), request.query.getall("uri", [])
-    if len(uris) != 1 or not uris[0]:
-        raise Malformed("malformed-request", "One uri is looked up at a time.", expected="?uri=<id>")
-    found = await reading.lookup(uris[0], actor=asking, world=request.app[SERVICES].world)
+    asking = await auth.member(request)
+    found = await reading.lookup(_uri(request), actor=asking, world=request.app[SERVICES].world)
     media = answers.wanted(request, *answers.AS2)
     return answers.as2(request, found, media=media, public=False)
+
+
+async def history(request: web.Request) -> web.Response:
+    """Answer with the signed history of `?uri=` as we hold it, whoever hosts it; the parts that the reader may see."""
+    asking = await auth.requester(request)
+    found = await reading.read_history(_uri(request), actor=asking, world=request.app[SERVICES].world)
+    media = answers.wanted(request, *answers.AS2)
+    return answers.as2(request, found, media=media, public=False)
+
+
+def _uri(request: web.Request) -> str:
+    uris = request.query.getall("uri", [])
+    if len(uris) != 1 or not uris[0]:
+        raise Malformed("malformed-request", "One uri is looked up at a time.", expected="?uri=<id>")
+    return uris[0]
 
 
 async def board(request: web.Request) -> web.Response:
