@@ -28,7 +28,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from fedcoop.cli import client
 from fedcoop.cli.answer import Failed
 from fedcoop.cli.instances import LocalInstance, found, free_port, stop_all
 
@@ -107,20 +106,36 @@ class Writer:
 
     def story(self) -> None:
         """One mission from publication to accepted work."""
-        mission = self.say("nantes", self.nantes.coop, self.nantes.token, {"type": "Create", "object": a_mission(self.number)})
+        mission = self.say(
+            "nantes",
+            self.nantes.coop,
+            self.nantes.token,
+            {"type": "Create", "object": a_mission(self.number)},
+        )
         mission_id = mission["object"]["id"]
         self.until("lyon", mission_id, "published")
         awa, token = str(self.worker["id"]), str(self.worker["token"])
-        offer = self.say("lyon", awa, token, {"type": "Offer", "object": {"type": "Agreement", "mission": mission_id}})
+        offer = self.say(
+            "lyon", awa, token, {"type": "Offer", "object": {"type": "Agreement", "mission": mission_id}}
+        )
         self.until("nantes", offer["id"], "proposed")
-        accept = self.say("nantes", self.nantes.coop, self.nantes.token, {"type": "Accept", "object": offer["id"]})
+        accept = self.say(
+            "nantes", self.nantes.coop, self.nantes.token, {"type": "Accept", "object": offer["id"]}
+        )
         engagement = accept["result"]["id"]
         self.until("lyon", offer["id"], "accepted")
         work = {"type": "WorkRecord", "engagement": engagement}
         self.say("lyon", awa, token, {"type": "Create", "object": {**work, "workPhase": "started"}})
-        record = self.say("lyon", awa, token, {"type": "Create", "object": {**work, "workPhase": "delivered"}})
+        record = self.say(
+            "lyon", awa, token, {"type": "Create", "object": {**work, "workPhase": "delivered"}}
+        )
         self.until("nantes", offer["id"], "delivered")
-        self.say("nantes", self.nantes.coop, self.nantes.token, {"type": "Accept", "object": record["object"]["id"]})
+        self.say(
+            "nantes",
+            self.nantes.coop,
+            self.nantes.token,
+            {"type": "Accept", "object": record["object"]["id"]},
+        )
 
     def say(self, where: str, actor: str, token: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Post until it is answered; write down what was acknowledged."""
@@ -146,7 +161,9 @@ class Writer:
             if reply.status in (429, 503):
                 self._again()
                 continue
-            raise AssertionError(f"{where} answered {reply.status}: {reply.body[:800]!r} to {json.dumps(document)[:400]}")
+            raise AssertionError(
+                f"{where} answered {reply.status}: {reply.body[:800]!r} to {json.dumps(document)[:400]}"
+            )
 
     def _again(self) -> None:
         with self.ledger.lock:
@@ -190,7 +207,11 @@ def chain_of(instance: LocalInstance, ref: str) -> dict[str, Any] | None:
     for chain in history_of(instance, ref):
         if ref in (chain["chain"], *(a["id"] for a in chain["activities"])):
             head = chain["head"]
-            return {"state": head["chainState"], "stateVersion": head["stateVersion"], "digest": head["digest"]}
+            return {
+                "state": head["chainState"],
+                "stateVersion": head["stateVersion"],
+                "digest": head["digest"],
+            }
     return None
 
 
@@ -204,13 +225,20 @@ def history_of(instance: LocalInstance, ref: str) -> list[dict[str, Any]]:
 
 
 def reap(
-    instances: Mapping[str, LocalInstance], ledger: Ledger, *, seconds: float, at_least: int, rng: random.Random
+    instances: Mapping[str, LocalInstance],
+    ledger: Ledger,
+    *,
+    seconds: float,
+    at_least: int,
+    rng: random.Random,
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Kill at random until the time is over and each was killed under load often enough; return (kills, under load)."""
     kills, loaded = dict.fromkeys(instances, 0), dict.fromkeys(instances, 0)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline or min(loaded.values()) < at_least:
-        behind = [name for name in instances if loaded[name] < at_least] if time.monotonic() >= deadline else []
+        behind = (
+            [name for name in instances if loaded[name] < at_least] if time.monotonic() >= deadline else []
+        )
         name = rng.choice(behind or list(instances))
         time.sleep(rng.uniform(*PAUSE_BETWEEN_KILLS))
         with ledger.lock:
@@ -251,7 +279,11 @@ def proposals_of(instance: LocalInstance) -> list[str]:
             first = page["first"]
             url = first if isinstance(first, str) else str(first["id"])
             continue
-        found_ones += [a["object"]["id"] for a in page["orderedItems"] if a["type"] == "Create" and "missionState" in a["object"]]
+        found_ones += [
+            a["object"]["id"]
+            for a in page["orderedItems"]
+            if a["type"] == "Create" and "missionState" in a["object"]
+        ]
         url = str(page.get("next", ""))
     return found_ones
 
@@ -263,7 +295,11 @@ def compare(lyon: LocalInstance, nantes: LocalInstance, missions: list[str]) -> 
         here = {c["chain"]: heads(c) for c in history_of(nantes, mission)}
         there = {c["chain"]: heads(c) for c in history_of(lyon, mission)}
         chains += len(here)
-        unequal += [f"{name}: {here.get(name)} / {there.get(name)}" for name in {*here, *there} if here.get(name) != there.get(name)]
+        unequal += [
+            f"{name}: {here.get(name)} / {there.get(name)}"
+            for name in {*here, *there}
+            if here.get(name) != there.get(name)
+        ]
     return unequal, chains
 
 
@@ -293,7 +329,8 @@ def crash(folder: Path, *, seconds: float, at_least: int, seed: int) -> Report:
     ports = {"lyon": free_port(), "nantes": free_port()}
     bases = [f"http://127.0.0.1:{port}" for port in ports.values()]
     instances = {
-        name: found(folder / name, name=name.title(), port=port, allow_origins=bases) for name, port in ports.items()
+        name: found(folder / name, name=name.title(), port=port, allow_origins=bases)
+        for name, port in ports.items()
     }
     lyon, nantes = instances["lyon"], instances["nantes"]
     lyon.allow(nantes)
@@ -308,7 +345,9 @@ def crash(folder: Path, *, seconds: float, at_least: int, seed: int) -> Report:
         writers = [Writer(n, lyon, nantes, worker, ledger, stop) for n, worker in enumerate(workers)]
         with ThreadPoolExecutor(WRITERS) as pool:
             running = [pool.submit(writer.run) for writer in writers]
-            kills, loaded = reap(instances, ledger, seconds=seconds, at_least=at_least, rng=random.Random(seed))
+            kills, loaded = reap(
+                instances, ledger, seconds=seconds, at_least=at_least, rng=random.Random(seed)
+            )
             stop.set()
             for one in running:
                 one.result(timeout=120)
@@ -327,7 +366,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = crash(Path(folder), seconds=arguments.seconds, at_least=arguments.at_least, seed=arguments.seed)
+        report = crash(
+            Path(folder), seconds=arguments.seconds, at_least=arguments.at_least, seed=arguments.seed
+        )
     sys.stdout.write(f"{report}\n")
     return 0 if report.ok else 1
 
