@@ -154,15 +154,19 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     known = await world.store.read(find_actor)
     if known is not None:
         return known
+    activity = False
     try:
         stored = await read_object(iri, actor=actor, world=world)
+        document = stored.document
     except NotFound:
-        return await read_activity_document(iri, actor=actor, world=world)
+        document = await read_activity_document(iri, actor=actor, world=world)
+        activity = True
     chain = await world.store.read(find_chain)
-    if chain is None:
-        return stored.document
+    # An engagement has no object before it is accepted: until then the first Offer, which names the chain, stands for it.
+    if chain is None or (activity and chain.id != iri):
+        return document
     state = {"state": chain.state, "stateVersion": chain.version, "digest": chain.digest, "kind": chain.kind}
-    return {**stored.document, "fedcoopChain": state}
+    return {**document, "fedcoopChain": state}
 
 
 async def _record(reader: Reader, chain: Chain) -> ChainRecord:

@@ -11,7 +11,9 @@ from tests.e2e.crash import crash
 
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("crash")
-def test_both_servers_agree_after_thirty_sigkills_under_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_servers_agree_after_thirty_sigkills_under_load(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = crash(tmp_path, seconds=0.0, at_least=15, seed=7)
     with capsys.disabled():
         print(f"\n{report}")

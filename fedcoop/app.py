@@ -1,0 +1,471 @@
+"""The composition root: the only module that knows who does what.
+
+    open_world   Config → store, keys, session, resolver, fetcher, courier, clock → World, for as long as it is used
+    serve        a World that answers HTTP, delivers and keeps its house, until it is told to stop
+    create       a new instance, built beside its folder and moved there whole
+
+A command of the operator opens a World of its own on the same folder; it works beside a running server, which its
+doorbell wakes when something is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from fedcoop.config import Config, load, write_settings
+from fedcoop.errors import Misconfigured
+from fedcoop.flow import founding, outbound, upkeep
+from fedcoop.flow.founding import Founded
+from fedcoop.flow.world import Instance, World
+from fedcoop.net.client import open_session
+from fedcoop.net.courier import HttpCourier
+from fedcoop.net.fetch import HttpFetcher
+from fedcoop.net.guard import allowed_addresses
+from fedcoop.net.keys import CachedKeys
+from fedcoop.ports import Clock, Doorbell, Store
+from fedcoop.protocol.messages import KeyDocument, PutActor
+from fedcoop.store.keyfolder import KeyFolder
+from fedcoop.store.schema import upgrade
+from fedcoop.store.sql import SqlStore
+from fedcoop.web.pages import HtmlPages
+from fedcoop.web.published import Published
+from fedcoop.web.server import make_application
+from fedcoop.web.services import Services
+
+LOCK: Final = "serve.lock"
+"""Held by whoever serves the folder; the kernel lets go of it however that process ends."""
+
+DOORBELL: Final = "doorbell"
+"""A named pipe beside it: a command that has left something to deliver writes a byte."""
+
+REQUESTS_END: Final = 20.0
+"""Seconds that requests under way have to end when the server is told to stop."""
+
+log = structlog.get_logger("fedcoop.app")
+
+
+# -- a world --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> AsyncIterator[World]:
+    """Give the world of one instance; everything it opened is closed, and what it began is finished, at the end.
+
+    Without a `doorbell`, that of the folder is rung: a server that serves it wakes.
+
+    Raises:
+        Misconfigured: the database is not that of this release, or a key or a setting cannot be used.
+    """
+    clock = clock_with(config.clock_offset)
+    store = SqlStore(config.database_url, clock=clock)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        await store.check()
+        keyring = KeyFolder(config.keys_folder)
+        session = await stack.enter_async_context(
+            open_session(
+                allowed=allowed_addresses(config.allow_origins),
+                extra_ca_file=config.extra_ca_file,
+                contact=config.base_url,
+            )
+        )
+        fetcher = HttpFetcher(session, allow_origins=config.allow_origins)
+        resolver = CachedKeys(
+            fetcher,
+            clock,
+            allow_origins=config.allow_origins,
+            load=_stored_keys(store),
+            save=_keep_keys(store),
+        )
+        stack.push_async_callback(resolver.close)
+        yield World(
+            instance=instance_of(config),
+            store=store,
+            resolver=resolver,
+            fetcher=fetcher,
+            keyring=keyring,
+            courier=HttpCourier(session, keyring, clock, allow_origins=config.allow_origins),
+            clock=clock,
+            new_id=new_id,
+            doorbell=doorbell or FarBell(config.folder),
+        )
+
+
+def instance_of(config: Config) -> Instance:
+    """Return who this instance is, from its settings and the code lists of the vocabulary."""
+    return Instance(
+        base=config.base_url,
+        name=config.name,
+        default_language=config.language,
+        allow_origins=config.allow_origins,
+        window=config.signature_window,
+        first_retry=config.first_retry,
+        communes=communes(),
+        rome_labels=rome_labels(),
+    )
+
+
+def clock_with(offset: timedelta) -> Clock:
+    """Return the real clock, ahead by `offset` (a development setting, D10)."""
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + offset
+
+    return clock
+
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id() -> str:
+    """Return a name that sorts by the millisecond of its making and that nobody can guess: 48 bits of time, 80 random."""
+    number = int(datetime.now(UTC).timestamp() * 1000) << 80 | secrets.randbits(80)
+    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def _stored_keys(store: Store) -> Callable[[str], Awaitable[KeyDocument | None]]:
+    async def stored_keys(actor_id: str) -> KeyDocument | None:
+        stored = await store.read(lambda reader: reader.actor(actor_id))
+        return None if stored is None else KeyDocument(stored.document, stored.fetched_at)
+
+    return stored_keys
+
+
+def _keep_keys(store: Store) -> Callable[[KeyDocument], Awaitable[None]]:
+    async def keep_keys(keys: KeyDocument) -> None:
+        await store.write(lambda tx: tx.make([PutActor(keys.actor, local=False, fetched_at=keys.fetched_at)]))
+
+    return keep_keys
+
+
+# -- doorbells ------------------------------------------------------------------------------------------------------
+
+
+class Bell:
+    """`ports.Doorbell` inside the server: sets the event on which the delivery worker waits."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the worker."""
+        self.event.set()
+
+
+class FarBell:
+    """`ports.Doorbell` from another process: one byte into the named pipe of whoever serves the folder, if anybody."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pipe = folder / DOORBELL
+
+    def ring(self) -> None:
+        """Wake the server of this folder; with none running nothing happens, and nothing is lost."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK)
+            try:
+                os.write(descriptor, b".")
+            finally:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _heard(folder: Path, bell: Bell) -> Iterator[None]:
+    """Let commands on this folder ring `bell` while the block runs. Call it inside the loop."""
+    pipe = folder / DOORBELL
+    with contextlib.suppress(FileExistsError):
+        os.mkfifo(pipe, 0o600)
+    # Open for writing as well, or the pipe would be at its end whenever no command holds it.
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(descriptor, 4096)
+        bell.ring()
+
+    loop.add_reader(descriptor, heard)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+# -- serving --------------------------------------------------------------------------------------------------------
+
+
+async def serve(
+    config: Config, *, host: str | None, port: int | None, announce: Callable[[Mapping[str, Any]], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what was begun and return.
+
+    `announce` is called once it answers, with `{"base": …, "actors": [{"id", "inbox", "outbox", "role"}…]}`.
+
+    Raises:
+        Misconfigured: somebody serves this folder already, the address is taken, or a setting cannot be used.
+    """
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(config.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "event")),
+        ],
+    )
+    bell, stop = Bell(), asyncio.Event()
+    with serving(config.folder), _heard(config.folder, bell), _stopped_by_signals(stop):
+        await upgrade(config.database_url)
+        async with open_world(config, doorbell=bell) as world:
+            application = make_application(Services(world, published(), HtmlPages(world)))
+            application.cleanup_ctx.append(_workers(world, bell))
+            runner = web.AppRunner(application, shutdown_timeout=REQUESTS_END)
+            await runner.setup()
+            try:
+                await _listen(runner, host or config.host, port or config.port)
+                announce(await _ready(world))
+                await stop.wait()
+            finally:
+                # No new requests, then those under way, then the workers (in `_workers`), then the world.
+                await runner.cleanup()
+
+
+def _workers(world: World, bell: Bell) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Deliver and keep the house while the application runs; at its end, finish the deliveries under way."""
+
+    async def workers(_: web.Application) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        jobs = {
+            "deliveries": lambda: outbound.run_deliveries(world, wake=bell.event, stop=stop),
+            "upkeep": lambda: upkeep.run_upkeep(world, stop=stop),
+        }
+        tasks = [asyncio.create_task(_kept_up(name, job, stop), name=name) for name, job in jobs.items()]
+        yield
+        stop.set()
+        bell.ring()
+        await asyncio.gather(*tasks)
+
+    return workers
+
+
+async def _kept_up(name: str, job: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+    """Run a job that ends only when told to; should it fail (the database was out of reach), log it and start anew."""
+    while not stop.is_set():
+        try:
+            await job()
+        except Exception:
+            log.exception("worker.failed", worker=name)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise Misconfigured(
+            "misconfigured",
+            f"{host}:{port} is taken by another program"
+            if taken
+            else f"{host}:{port} cannot be listened on: {error}",
+            extra={"next": "choose another with --port, and set base_url or the proxy accordingly"},
+        ) from error
+
+
+async def _ready(world: World) -> dict[str, Any]:
+    """Return what `--ready-json` prints: who answers here, the co-op first."""
+    instance = world.instance
+    roles = {instance.coop: "coop", instance.application: "instance"}
+    local = await world.store.read(lambda reader: reader.local_actors())
+    rank = {"coop": 0, "instance": 1, "member": 2}
+    actors = [
+        {
+            "id": actor.id,
+            "inbox": actor.inbox,
+            "outbox": str(actor.document.get("outbox", f"{actor.id}/outbox")),
+            "role": roles.get(actor.id, "member"),
+        }
+        for actor in local
+    ]
+    return {"base": instance.base, "actors": sorted(actors, key=lambda a: (rank[a["role"]], a["id"]))}
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on the first SIGTERM or SIGINT; the second one ends the process as if nobody listened."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        stop.set()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(one)
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(one, asked)
+    try:
+        yield
+    finally:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(one)
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[None]:
+    """Hold the folder as its only server. Raises Misconfigured when somebody else does."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            raise Misconfigured(
+                "misconfigured",
+                f"{folder} is already being served" + (f", by process {holder}" if holder else ""),
+                extra={"next": "stop that one first; one folder has one server"},
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_served(folder: Path) -> bool:
+    """Tell whether somebody serves this folder now."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+# -- founding -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewInstance:
+    """What `fedcoop init` is told."""
+
+    base_url: str
+    name: str
+    language: str = "fr"
+    allow_origins: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Codes of CoopKind."""
+    commune: str | None = None
+
+
+async def create(folder: Path, new: NewInstance) -> Founded:
+    """Found an instance in `folder`, which is not there yet or empty: whole, or not at all.
+
+    It is built in a folder beside it and moved to its place last.
+
+    Raises:
+        Misconfigured, Invalid, NotFound: a setting or a code is wrong; nothing is left behind.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
+    building.mkdir(mode=0o700)
+    try:
+        write_settings(
+            building,
+            base_url=new.base_url,
+            name=new.name,
+            language=new.language,
+            allow_origins=new.allow_origins,
+        )
+        config = load(building)
+        await upgrade(config.database_url)
+        async with open_world(config) as world:
+            profile: dict[str, Any] = {"cooperativeKind": list(new.kinds or ("workerCoop",))}
+            if new.commune is not None:
+                place = founding.place_of(world, new.commune)
+                profile |= {"location": place, "territory": [place]}
+            founded = await founding.found(world, name=new.name, username="coop", profile=profile)
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return founded
+
+
+# -- the vocabulary -------------------------------------------------------------------------------------------------
+
+
+def _vocabulary() -> Traversable:
+    """Return the folder `vocab/`: inside the wheel, or beside the package in a checkout."""
+    packed = resources.files("fedcoop") / "_vocab"
+    return packed if packed.is_dir() else Path(__file__).resolve().parent.parent / "vocab"
+
+
+SERVED: Final = ("context", "terms", "schemas", "examples", "diagrams")
+"""Folders of the vocabulary that an instance serves; the data files at its top are served as well."""
+
+
+@cache
+def published() -> Published:
+    """Return the vocabulary as every instance serves it."""
+    files: dict[str, bytes] = {}
+
+    def walk(folder: Traversable, path: str) -> None:
+        for entry in folder.iterdir():
+            name = f"{path}{entry.name}"
+            if entry.is_dir():
+                if path or entry.name in SERVED:
+                    walk(entry, f"{name}/")
+            elif not name.endswith((".py", ".pyc")):
+                files[name] = entry.read_bytes()
+
+    walk(_vocabulary(), "")
+    return Published(files)
+
+
+@cache
+def communes() -> Mapping[str, tuple[str, float | None, float | None]]:
+    """Return INSEE code to (name, latitude, longitude)."""
+    return {
+        str(row["code"]): (str(row["name"]), row.get("latitude"), row.get("longitude"))
+        for row in _rows("communes.json")
+    }
+
+
+@cache
+def rome_labels() -> Mapping[str, str]:
+    """Return ROME code to its French label."""
+    return {str(row["code"]): str(row["label"]) for row in _rows("rome.json")}
+
+
+def _rows(name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield each row of a code table as a mapping by its column names."""
+    table = json.loads((_vocabulary() / "codes" / name).read_bytes())
+    for row in table["rows"]:
+        yield dict(zip(table["columns"], row, strict=False))

@@ -1,0 +1,4 @@
+HELP = ""
+
+
+def doctor() -> None: ...

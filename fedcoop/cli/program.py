@@ -1,0 +1,205 @@
+"""The `fedcoop` program: its verbs, and what becomes of their failures (exit status 0 done, 1 failed, 2 wrongly used)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from fedcoop import __version__
+from fedcoop.cli import (
+    demo,
+    doctor,
+    follow,
+    history,
+    import_,
+    init,
+    lookup,
+    member,
+    mission,
+    peer,
+    serve,
+    verify,
+)
+from fedcoop.cli.answer import Failed, WronglyUsed, complain, explained
+from fedcoop.cli.speech import say, translated_help
+from fedcoop.errors import FedcoopError, Misconfigured
+
+
+class SpokenCommand(TyperCommand):
+    """A command whose help is wholly in the language of the run."""
+
+    def get_help(self, ctx: Any) -> str:
+        return translated_help(super().get_help(ctx))
+
+    def get_usage(self, ctx: Any) -> str:
+        return translated_help(super().get_usage(ctx))
+
+
+class SpokenGroup(TyperGroup):
+    """A group of commands whose help is wholly in the language of the run."""
+
+    def get_help(self, ctx: Any) -> str:
+        return translated_help(super().get_help(ctx))
+
+    def get_usage(self, ctx: Any) -> str:
+        return translated_help(super().get_usage(ctx))
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        cls=SpokenGroup,
+        help=help_text,
+        add_completion=False,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+    )
+
+
+def build() -> typer.Typer:
+    """Return the whole command tree."""
+    program = _group(
+        say(
+            "fedcoop: a federation server for worker co-operatives. An instance is one folder.",
+            "fedcoop : un serveur de fédération pour coopératives de travail. Une instance est un dossier.",
+        )
+    )
+
+    @program.callback()
+    def root(
+        lang: Annotated[
+            str,
+            typer.Option(
+                "--lang",
+                metavar="en|fr",
+                help=say("Language of messages and help.", "Langue des messages et de l’aide."),
+                show_default=False,
+            ),
+        ] = "",
+        version: Annotated[
+            bool, typer.Option("--version", help=say("Print the version.", "Affiche la version."))
+        ] = False,
+    ) -> None:
+        if lang and lang not in {"en", "fr"}:
+            raise WronglyUsed(
+                "usage",
+                say(f"--lang is en or fr, not {lang!r}.", f"--lang vaut en ou fr, pas {lang!r}."),
+            )
+
+    program.command("init", cls=SpokenCommand, help=init.HELP)(init.init)
+    program.command("serve", cls=SpokenCommand, help=serve.HELP)(serve.serve)
+    members = _group(member.HELP)
+    members.command("add", cls=SpokenCommand, help=member.HELP_ADD)(member.add)
+    members.command("list", cls=SpokenCommand, help=member.HELP_LIST)(member.list_)
+    program.add_typer(members, name="member")
+    peers = _group(peer.HELP)
+    peers.command("allow", cls=SpokenCommand, help=peer.HELP_ALLOW)(peer.allow)
+    peers.command("block", cls=SpokenCommand, help=peer.HELP_BLOCK)(peer.block)
+    peers.command("list", cls=SpokenCommand, help=peer.HELP_LIST)(peer.list_)
+    program.add_typer(peers, name="peer")
+    program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
+    missions = _group(mission.HELP)
+    missions.command("publish", cls=SpokenCommand, help=mission.HELP_PUBLISH)(mission.publish)
+    program.add_typer(missions, name="mission")
+    program.command("import", cls=SpokenCommand, help=import_.HELP)(import_.import_federation)
+    program.command("history", cls=SpokenCommand, help=history.HELP)(history.history)
+    program.command("verify", cls=SpokenCommand, help=verify.HELP)(verify.verify)
+    program.command("lookup", cls=SpokenCommand, help=lookup.HELP)(lookup.lookup)
+    program.command("doctor", cls=SpokenCommand, help=doctor.HELP)(doctor.doctor)
+    program.command("demo", cls=SpokenCommand, help=demo.HELP)(demo.demo)
+    return program
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    as_json = "--json" in arguments
+    if arguments == ["--version"]:
+        print(f"fedcoop {__version__}")
+        return 0
+    try:
+        status = build()(_language_first(arguments), prog_name="fedcoop", standalone_mode=False)
+    except WronglyUsed as failure:
+        complain(failure, as_json=as_json)
+        return 2
+    except Failed as failure:
+        complain(failure, as_json=as_json)
+        return 1
+    except FedcoopError as refusal:
+        complain(_failure_of(refusal), as_json=as_json)
+        return 1
+    except TyperException as wrong:
+        return _wrongly_used(wrong, as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+def _language_first(arguments: list[str]) -> list[str]:
+    """Move `--lang` in front of the verb, so that it may stand anywhere."""
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument.startswith("--lang="):
+            return [argument, *arguments[:position], *arguments[position + 1 :]]
+        if argument == "--lang" and position + 1 < len(arguments):
+            return [*arguments[position : position + 2], *arguments[:position], *arguments[position + 2 :]]
+    return arguments
+
+
+def _failure_of(refusal: FedcoopError) -> Failed:
+    detail = refusal.detail
+    if refusal.expected is not None:
+        detail += say(f" Expected: {refusal.expected}.", f" Attendu : {refusal.expected}.")
+    if refusal.received is not None:
+        detail += say(f" Received: {refusal.received}.", f" Reçu : {refusal.received}.")
+    return Failed(
+        refusal.code,
+        detail if isinstance(refusal, Misconfigured) else f"{detail} ({refusal.code})",
+        next_step=str(refusal.extra.get("next", "")) or explained(refusal.code),
+        extra={
+            k: v for k, v in (("expected", refusal.expected), ("received", refusal.received)) if v is not None
+        },
+    )
+
+
+def _wrongly_used(wrong: TyperException, *, as_json: bool) -> int:
+    context = getattr(wrong, "ctx", None)
+    if type(wrong).__name__ == "NoArgsIsHelpError":
+        print(wrong.format_message())
+        return 2
+    command = context.command_path if context is not None else "fedcoop"
+    failure = WronglyUsed(
+        "usage",
+        _usage_sentence(wrong),
+        next_step=say(f"`{command} --help` shows how it is used.", f"`{command} --help` montre l’usage."),
+    )
+    complain(failure, as_json=as_json)
+    return wrong.exit_code
+
+
+def _usage_sentence(wrong: TyperException) -> str:
+    """Say in the language of the run what the framework found wrong with the arguments."""
+    english = wrong.format_message()
+    parameter = getattr(wrong, "param", None)
+    name = parameter.get_error_hint() if parameter is not None else ""
+    match type(wrong).__name__:
+        case "NoSuchOption":
+            return say(english, f"Option inconnue : {getattr(wrong, 'option_name', '')}.")
+        case "MissingParameter":
+            return say(english, f"Il manque {name or 'un argument'}.")
+        case "BadParameter":
+            return say(english, f"Valeur refusée pour {name} : {wrong.message}")
+        case "BadOptionUsage":
+            return say(english, f"L’option {getattr(wrong, 'option_name', '')} attend une valeur.")
+        case _:
+            unknown = english.removeprefix("No such command ")
+            if unknown != english:
+                return say(
+                    english, f"Commande inconnue : {unknown}".replace("Did you mean", "Vouliez-vous dire")
+                )
+            if english == "Missing command.":
+                return say(english, "Il manque une commande.")
+            return english

@@ -1,0 +1,232 @@
+"""`fedcoop verify`: what the signatures of a history prove, from a file, with every server switched off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedcoop.cli.answer import AsJson, Failed, WronglyUsed, answer
+from fedcoop.cli.speech import say
+
+if TYPE_CHECKING:
+    from fedcoop.protocol.history import ChainReport, Finding, Head, Report
+
+HELP = say(
+    "Say what each signature of a history proves.\n\nThe history is replayed; given a file, no server is needed. Exit "
+    "status 1 when anything does not hold.",
+    "Dit ce que prouve chaque signature d’un historique.\n\nL’historique est rejoué ; d’un fichier, sans aucun serveur. "
+    "Code de sortie 1 si quelque chose ne tient pas.",
+)
+
+
+def verify(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            help=say(
+                "History file, or address of a mission or of its history.",
+                "Fichier d’historique, ou adresse d’une mission ou de son historique.",
+            ),
+        ),
+    ],
+    head: Annotated[
+        str,
+        typer.Option(
+            "--head",
+            metavar="DIGEST[@VERSION]",
+            help=say(
+                "A head that you know from elsewhere: some chain must reach it.",
+                "Une tête connue par ailleurs : une chaîne doit l’atteindre.",
+            ),
+        ),
+    ] = "",
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="ACTOR=MULTIKEY",
+            help=say(
+                "A key that you trust an actor to have (repeatable).",
+                "Une clé que vous savez être celle d’un acteur (répétable).",
+            ),
+        ),
+    ] = None,
+    token: Annotated[
+        str, typer.Option("--token", help=say("Token to read a URL with.", "Jeton pour lire une URL."))
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Verify; exit status 1 when anything does not hold."""
+    from fedcoop.protocol.history import verify_history
+
+    wanted, pinned = _head(head), _keys(key or [])
+    report = verify_history(_document(source, token or None), head=wanted, pinned=pinned)
+    lines = [*_lines(report)]
+    answer(_as_document(report, lines), as_json=as_json, lines=lines)
+    return 0 if report.ok else 1
+
+
+# -- arguments ------------------------------------------------------------------------------------------------------
+
+
+def _head(text: str) -> Head | None:
+    from fedcoop.protocol.history import Head
+
+    if not text:
+        return None
+    digest, at, version = text.partition("@")
+    if not digest or (at and not version.isdigit()):
+        raise WronglyUsed(
+            "usage", say("--head is DIGEST or DIGEST@VERSION.", "--head vaut EMPREINTE ou EMPREINTE@VERSION.")
+        )
+    return Head(digest, int(version) if at else None)
+
+
+def _keys(texts: list[str]) -> dict[str, str]:
+    pinned = {}
+    for text in texts:
+        actor, equals, multikey = text.rpartition("=")
+        if not equals or "://" not in actor or not multikey.startswith("z"):
+            raise WronglyUsed(
+                "usage",
+                say(
+                    "--key is ACTOR=MULTIKEY: https://…=z6Mk…", "--key vaut ACTEUR=MULTICLÉ : https://…=z6Mk…"
+                ),
+            )
+        pinned[actor] = multikey
+    return pinned
+
+
+def _document(source: str, token: str | None) -> dict[str, Any]:
+    if source.startswith(("http://", "https://")):
+        from fedcoop.cli.history import fetched
+
+        return fetched(source if source.endswith("/history") else f"{source}/history", token=token)
+    file = Path(source)
+    try:
+        body = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failed(
+            "unreadable-file",
+            say(f"{file} cannot be read: {error}.", f"{file} est illisible : {error}."),
+        ) from error
+    try:
+        document = json.loads(body, object_pairs_hook=_members)
+    except ValueError as error:
+        raise Failed(
+            "invalid-file", say(f"{file} is not JSON: {error}.", f"{file} n’est pas du JSON : {error}.")
+        ) from error
+    if not isinstance(document, dict):
+        raise Failed("invalid-file", say(f"{file} is not a JSON object.", f"{file} n’est pas un objet JSON."))
+    return document
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A member given twice could be read one way here and another way elsewhere."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} is given twice")
+    return members
+
+
+# -- what is said ---------------------------------------------------------------------------------------------------
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for chain in report.chains:
+        yield f"{chain.kind} {chain.chain_id}"
+        yield say(f"  ordered by {chain.owner}", f"  ordonnée par {chain.owner}")
+        for step in chain.proven:
+            yield (
+                f"  v{step.version:<3} {step.state:<11} {step.type:<16} "
+                + say(
+                    f"signed by {step.actor} at {step.published}",
+                    f"signé par {step.actor} le {step.published}",
+                )
+            )
+            yield "       " + say(f"key {step.key}", f"clé {step.key}")
+        for finding in chain.findings:
+            yield "  ✗ " + _sentence(finding)
+        yield "  = " + _verdict(chain)
+    for finding in report.findings:
+        yield "✗ " + _sentence(finding)
+    yield _overall(report)
+
+
+def _sentence(finding: Finding) -> str:
+    where = ""
+    if finding.version is not None:
+        where = say(f"transition {finding.version}", f"transition {finding.version}")
+    if finding.activity_id:
+        where += f" ({finding.activity_id})"
+    return f"{where}: {finding.code}: {finding.detail}" if where else f"{finding.code}: {finding.detail}"
+
+
+def _verdict(chain: ChainReport) -> str:
+    version = len(chain.proven)
+    if chain.findings:
+        return say(
+            f"true up to version {version}, then it does not hold",
+            f"vraie jusqu’à la version {version}, puis ne tient plus",
+        )
+    if chain.complete:
+        signed = say(
+            "the head that its owner signed is reached", "la tête signée par son propriétaire est atteinte"
+        )
+        stated = say(
+            "the head that the file states is reached (not signed)",
+            "la tête indiquée par le fichier est atteinte (non signée)",
+        )
+        return (
+            say("complete: ", "complète : ")
+            + (signed if chain.head_signed else stated)
+            + f" ({chain.state} v{version})"
+        )
+    return say(f"true up to version {version}", f"vraie jusqu’à la version {version}") + f" ({chain.state})"
+
+
+def _overall(report: Report) -> str:
+    if not report.ok:
+        return say("VERIFICATION FAILED", "LA VÉRIFICATION ÉCHOUE")
+    steps = sum(len(c.proven) for c in report.chains)
+    if report.complete:
+        return say(
+            f"VERIFIED, complete: {steps} signed transitions",
+            f"VÉRIFIÉ, complet : {steps} transitions signées",
+        )
+    return say(
+        f"VERIFIED as far as it goes: {steps} signed transitions",
+        f"VÉRIFIÉ jusqu’où il va : {steps} transitions signées",
+    )
+
+
+def _as_document(report: Report, lines: list[str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "ok": report.ok,
+        "complete": report.complete,
+        "chains": [
+            {
+                "chain": chain.chain_id,
+                "kind": chain.kind,
+                "owner": chain.owner,
+                "state": chain.state,
+                "version": len(chain.proven),
+                "complete": chain.complete,
+                "headSigned": chain.head_signed,
+                "digest": chain.proven[-1].digest if chain.proven else None,
+                "proven": [asdict(step) for step in chain.proven],
+                "findings": [asdict(finding) for finding in chain.findings],
+            }
+            for chain in report.chains
+        ],
+        "findings": [asdict(finding) for finding in report.findings],
+        "lines": lines,
+    }
