@@ -4,7 +4,7 @@ run time.
 A file holds both keys of one actor, so that an actor has both or none, whenever the power goes:
 
     Actor: https://coop.example/actors/alice
-    SHA-256: (of everything below)
+    SHA-256: (of the actor's id, a line feed, and everything below)
     -----BEGIN PRIVATE KEY-----        RSA-2048, signs requests: <actor>#main-key
     -----BEGIN PRIVATE KEY-----        Ed25519, signs documents: <actor>#ed25519-1
 
@@ -191,13 +191,18 @@ def generate(actor: str) -> Keys:
     )
 
 
+def checksum(actor: bytes, content: bytes) -> str:
+    """Return what the head of a file says about the rest of it."""
+    return sha256(actor + b"\n" + content).hexdigest()
+
+
 def write(keys: Keys, file: Path) -> None:
     """Write `keys` so that `file` is there whole or not at all, and stays after a power cut."""
     pems = [
         k.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for k in (keys.http, keys.proof)
     ]
     content = b"".join(pems)
-    head = f"Actor: {keys.actor}\nSHA-256: {sha256(content).hexdigest()}\n".encode()
+    head = f"Actor: {keys.actor}\nSHA-256: {checksum(keys.actor.encode(), content)}\n".encode()
     part = file.with_suffix(".part")
     part.unlink(missing_ok=True)
     # (1) Nobody else may open it, not even between its making and a later chmod.
@@ -220,7 +225,7 @@ def read(file: Path) -> Keys:
     # (1) A key with a flipped bit may still load and sign, and what it signs may give it away. OpenSSL's own
     # check of an RSA key takes 30 ms with Python held up, seven seconds of every start with 240 members: this
     # one is exact and costs nothing.
-    if parts is None or sha256(parts[3]).hexdigest() != parts[2].decode():
+    if parts is None or checksum(parts[1], parts[3]) != parts[2].decode():
         raise _damaged(file)
     try:
         http, proof = (
