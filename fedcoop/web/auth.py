@@ -36,11 +36,14 @@ async def requester(request: web.Request) -> str | None:
 
 
 async def member(request: web.Request) -> str:
-    """Return the id of the local actor who asks. Raises Unverified (`token-missing`, `token-invalid`)."""
-    actor = await requester(request)
-    if actor is None:
+    """Return the id of the local actor who asks, by a token in the header and not by a cookie.
+
+    Raises:
+        Unverified: there is none (`token-missing`), or it is not one of ours (`token-invalid`).
+    """
+    if "Authorization" not in request.headers:
         raise Unverified("token-missing", "This needs a member's token.", expected="Authorization: Bearer …")
-    return actor
+    return await _by_header(request)
 
 
 async def member_is(request: web.Request, actor: str) -> None:

@@ -42,7 +42,7 @@ async def raw_request(request: web.Request, *, accepted: tuple[Media, ...], held
     return RawRequest(request.method, request.raw_path, tuple(request.headers.items()), body)
 
 
-async def read_body(request: web.Request, *, most: int, held: Held) -> bytes:
+async def read_body(request: web.Request, *, most: int, held: Held | None = None) -> bytes:
     """Return the body's bytes, counted in `held`, or raise TooLarge or Unavailable with the rest not read."""
     # (1) What is announced as too large is not read at all.
     declared = request.content_length
@@ -55,13 +55,14 @@ async def read_body(request: web.Request, *, most: int, held: Held) -> bytes:
         raise _too_slow() from None
 
 
-async def _collect(request: web.Request, most: int, held: Held) -> bytes:
+async def _collect(request: web.Request, most: int, held: Held | None) -> bytes:
     clock = asyncio.get_running_loop().time
     began, grace = clock(), limits.BODY_GRACE.total_seconds()
     pieces: list[bytes] = []
     size = 0
     async for piece in request.content.iter_any():
-        held.keep(len(piece))
+        if held is not None:
+            held.keep(len(piece))
         pieces.append(piece)
         size += len(piece)
         # (1) What was not announced, or announced falsely, is counted.

@@ -87,6 +87,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     for folder in CHAIN_FOLDERS:
         yield web.get(f"/{folder}/{NAME}/history", objects.show_history)
     yield web.get("/api/v1/lookup", api.lookup)
+    yield web.get("/api/v1/history", api.history)
     yield web.get("/api/v1/board", api.board)
     yield web.get("/api/v1/health", api.health)
     for path, handler in _for_any_page():
@@ -102,7 +103,7 @@ def _for_any_page() -> Iterable[tuple[str, Handler]]:
     yield "/problems/{code:[a-z0-9-]+}", vocabulary.problem
     yield "/.well-known/webfinger", wellknown.webfinger
     yield "/.well-known/nodeinfo", wellknown.nodeinfo_links
-    yield "/nodeinfo/{version:2\\.[01]}", wellknown.nodeinfo
+    yield "/nodeinfo/2.1", wellknown.nodeinfo
 
 
 def _page_routes(pages: Pages | None) -> Iterable[web.AbstractRouteDef]:
