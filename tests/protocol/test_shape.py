@@ -329,7 +329,7 @@ def test_no_shape_brings_anything_but_our_own_errors(document: dict[str, Any]):
     except FedcoopError:
         pass
     else:
-        assert activity.id and activity.type and activity.actor
+        assert all((activity.id, activity.type, activity.actor))
     assert json.dumps(document) == before
 
 

@@ -51,7 +51,7 @@ def test_what_is_no_time_with_an_offset_is_refused(value: Any):
         read_time(value)
 
 
-@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)), st.integers(-14 * 60, 14 * 60))
 def test_a_time_is_written_in_utc_and_read_again(moment: datetime, offset: int):
     aware = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=offset)))
     assert write_time(aware).endswith("Z")

@@ -1,0 +1,153 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from fedcoop.errors import Unverified
+from fedcoop.protocol import multikey
+from fedcoop.protocol.messages import Claimed, KeyDocument, RawRequest, Verified
+from fedcoop.protocol.opening import open_request
+from fedcoop.protocol.proof import sign_document
+from fedcoop.protocol.verification import verify
+from tests.protocol.signing import (
+    COOP,
+    MALLORY,
+    NANTES,
+    NOW,
+    WINDOW,
+    a_create,
+    a_multikey,
+    a_request,
+    an_actor,
+    ed_key,
+    keys_of,
+    rsa_key,
+)
+
+
+def opened(request: RawRequest) -> Claimed:
+    return open_request(request, now=NOW, public_origin=NANTES, allow_origins=frozenset(), window=WINDOW)
+
+
+def verified(request: RawRequest, keys: KeyDocument | None = None, **changes: Any) -> Verified:
+    return verify(opened(request), keys or keys_of(), **{"now": NOW, "window": WINDOW, **changes})
+
+
+def refused(request: RawRequest, code: str, keys: KeyDocument | None = None, **changes: Any) -> None:
+    with pytest.raises(Unverified) as refusal:
+        verified(request, keys, **changes)
+    assert refusal.value.code == code
+
+
+def proved(by: str = COOP, **changes: Any) -> dict[str, Any]:
+    return sign_document(
+        a_create(COOP, **changes), key=ed_key(by), verification_method=f"{COOP}#ed25519-1", created=NOW
+    )
+
+
+def test_a_claim_by_the_right_key_is_verified():
+    keys = keys_of()
+    claimed = opened(a_request())
+    result = verify(claimed, keys, now=NOW, window=WINDOW)
+    assert result.activity is claimed.activity
+    assert result.keys is keys
+    assert result.proved is False
+
+
+def test_a_valid_proof_is_told():
+    assert verified(a_request(proved())).proved is True
+
+
+def test_an_ed25519_key_signs_requests_too():
+    pem = multikey.public_key_to_pem(ed_key(COOP).public_key())
+    keys = keys_of(publicKey={"id": f"{COOP}#main-key", "owner": COOP, "publicKeyPem": pem})
+    assert not verified(a_request(key=ed_key(COOP)), keys).proved
+
+
+# -- the signature --------------------------------------------------------------------------------------
+
+
+def test_the_keys_of_another_actor_of_the_same_origin_do_not_count():
+    neighbour = f"{COOP}-2"
+    refused(a_request(), "key-owner-mismatch", keys_of(neighbour))
+    stolen = keys_of(neighbour, publicKey=an_actor()["publicKey"])
+    refused(a_request(key=rsa_key(COOP)), "key-owner-mismatch", stolen)
+
+
+def test_a_key_that_the_actor_does_not_list_does_not_count():
+    refused(a_request(key_id=f"{COOP}#other"), "key-unknown")
+    refused(a_request(), "key-unknown", keys_of(publicKey=None))
+
+
+def test_a_key_that_names_another_owner_does_not_count():
+    foreign = {**an_actor()["publicKey"], "owner": f"{MALLORY}/actors/coop"}
+    refused(a_request(), "key-owner-mismatch", keys_of(publicKey=foreign))
+
+
+def test_a_weak_key_does_not_count_though_it_signed():
+    weak = rsa.generate_private_key(65537, 1024)
+    pem = multikey.public_key_to_pem(weak.public_key())
+    keys = keys_of(publicKey={"id": f"{COOP}#main-key", "owner": COOP, "publicKeyPem": pem})
+    refused(a_request(key=weak), "weak-key", keys)
+
+
+def test_a_signature_by_another_key_is_refused():
+    refused(a_request(key=rsa_key("mallory")), "signature-invalid")
+
+
+def test_a_request_that_grew_old_while_its_key_was_looked_for_is_refused():
+    refused(a_request(date=NOW - timedelta(minutes=59)), "clock-skew", now=NOW + timedelta(minutes=2))
+
+
+# -- the proof ------------------------------------------------------------------------------------------
+
+
+def test_a_proof_that_fails_refuses_a_request_that_is_signed_well():
+    changed = proved()
+    changed["object"]["content"] = "something else"
+    refused(a_request(changed), "proof-invalid")
+    refused(a_request(proved("mallory")), "proof-invalid")
+
+
+def test_a_proof_with_a_revoked_key_refuses():
+    refused(
+        a_request(proved()),
+        "proof-key",
+        keys_of(assertionMethod=[a_multikey(revoked="2026-01-01T00:00:00Z")]),
+    )
+
+
+def test_a_proof_over_other_contexts_refuses():
+    changed = proved()
+    changed["@context"] = [*changed["@context"], "https://mallory.example/context"]
+    refused(a_request(changed), "proof-context")
+
+
+def test_a_proof_that_is_not_even_one_refuses():
+    refused(a_request({**a_create(), "proof": "trust me"}), "proof-invalid")
+
+
+def test_a_proof_from_the_future_refuses_by_the_window_of_the_setting():
+    early = sign_document(
+        a_create(),
+        key=ed_key(COOP),
+        verification_method=f"{COOP}#ed25519-1",
+        created=NOW + timedelta(minutes=9),
+    )
+    refused(a_request(early), "proof-invalid")
+    assert verified(a_request(early), window=(WINDOW[0], timedelta(minutes=10))).proved
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        None,
+        {"type": "DataIntegrityProof", "cryptosuite": "eddsa-rdfc-2022", "proofValue": "z1"},
+        {"type": "RsaSignature2017", "signatureValue": "x"},
+        [proved()["proof"], proved()["proof"]],
+    ],
+)
+def test_a_proof_that_we_cannot_read_is_as_good_as_none(proof: Any):
+    document = {**a_create(), "proof": proof}
+    assert verified(a_request(document)).proved is False
