@@ -107,6 +107,8 @@ class CachedKeys(KeyResolver):
     async def resolve(self, key_id: str, *, refresh: bool = False) -> KeyDocument:
         """Return the key document, from the cache unless `refresh`, of the actor that lists `key_id`.
 
+        An actor's id is a key id too: of all its keys (a credential names its issuer so).
+
         Raises:
             Unverified: there is no such key, or its owner does not list it (`key-unknown`,
                 `key-owner-mismatch`).
@@ -114,7 +116,7 @@ class CachedKeys(KeyResolver):
         """
         url = self._url_of(key_id)
         known = await self._recall(url)
-        usable = known is not None and lists_key(known.keys.actor, key_id)
+        usable = known is not None and _speaks(known.keys.actor, key_id)
         if known is not None and usable and not refresh and self._age(known) < limits.KEY_FRESH:
             return known.keys
         try:
@@ -125,7 +127,7 @@ class CachedKeys(KeyResolver):
                 raise
             return known.keys
         # (2) A key is its owner's only when the owner says so (BIND-05).
-        if not lists_key(keys.actor, key_id):
+        if not _speaks(keys.actor, key_id):
             raise Unverified(
                 "key-owner-mismatch",
                 "The owner of this key does not list it.",
@@ -278,6 +280,10 @@ def lists_key(actor: Document, key_id: str) -> bool:
         and entry.get("owner", entry.get("controller")) == actor["id"]
         for entry in published_keys(actor)
     )
+
+
+def _speaks(actor: Document, key_id: str) -> bool:
+    return bool(key_id == actor["id"]) or lists_key(actor, key_id)
 
 
 def _owner_of(document: Document) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeAlias
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -38,6 +40,7 @@ class Stranger:
     pages: dict[str, Handler] = field(default_factory=dict)
     asked: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    connections: set[Any] = field(default_factory=set)
 
     @property
     def paths(self) -> list[str]:
@@ -47,6 +50,8 @@ class Stranger:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
         self.bodies.append(await request.read())
+        assert request.transport is not None
+        self.connections.add(request.transport.get_extra_info("peername"))
         page = self.pages.get(request.raw_path)
         return await page(request) if page else web.Response(status=404)
 
@@ -157,6 +162,20 @@ async def canary() -> AsyncIterator[Canary]:
     assert bird.calls == 0, "the canary was called"
 
 
+class Rebinding(AbstractResolver):
+    """A name server that answers whatever it likes, past the check in our own resolver."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=self.address, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None: ...
+
+
 Speech: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -164,17 +183,30 @@ Speech: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
 async def a_raw_server(speech: Speech) -> AsyncIterator[str]:
     """A server that reads the head of a request and then does what `speech` does; yields its base URL."""
 
+    talks: set[asyncio.Task[Any]] = set()
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        me = asyncio.current_task()
+        assert me is not None
+        talks.add(me)
+        try:
             await reader.readuntil(b"\r\n\r\n")
             await speech(writer)
-        writer.close()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(talk, "127.0.0.1")
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
 
 @asynccontextmanager

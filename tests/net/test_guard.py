@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from fedcoop.errors import Misconfigured
 from fedcoop.net import guard
@@ -25,7 +24,7 @@ from fedcoop.net.guard import (
     check_address,
     socket_factory,
 )
-from tests.net.conftest import Canary, a_session
+from tests.net.conftest import Canary, Rebinding, a_session
 
 EVERY_SPECIAL_RANGE = [*SPECIAL_V4, *SPECIAL_V6]
 
@@ -248,20 +247,6 @@ async def test_a_public_name_resolves_to_all_its_addresses():
         ("coop.example", "2a00::1", 443),
     ]
     await resolver.close()
-
-
-class Rebinding(AbstractResolver):
-    """A name server that answers whatever it likes, past the check in our own resolver."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        return [ResolveResult(hostname=host, host=self.address, port=port, family=family, proto=0, flags=0)]
-
-    async def close(self) -> None: ...
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0", "localhost"])
