@@ -49,22 +49,28 @@ class Allowance:
     def __init__(self, rate: Rate, now: Callable[[], float]) -> None:
         count, period = rate
         self._now = now
-        self._interval = period.total_seconds() / count
-        self._burst = period.total_seconds() - self._interval
+        self._period = period.total_seconds()
+        self._interval = self._period / count
         self._due: dict[str, float] = {}
 
     def wait(self, key: str) -> float:
         """Return in how many seconds `key` may come again; 0 is now. Charges nothing."""
         now = self._now()
-        return max(0.0, self._due.get(key, now) - now - self._burst)
+        return max(0.0, self._due_of(key, now) - now - self._period + self._interval)
 
     def charge(self, key: str) -> None:
         """Count one request of `key`."""
         now = self._now()
+        due = self._due_of(key, now) + self._interval
         # Taken out and put in again, so that the order of the dict is the order of last use.
-        self._due[key] = max(self._due.pop(key, now), now) + self._interval
+        self._due.pop(key, None)
+        self._due[key] = due
         if len(self._due) > limits.MAX_RATE_KEYS:
             del self._due[next(iter(self._due))]
+
+    def _due_of(self, key: str, now: float) -> float:
+        # Never further off than a period: a clock that was put back must not lock anybody out until it has caught up.
+        return min(max(self._due.get(key, now), now), now + self._period)
 
     def check(self, key: str) -> None:
         """Raise RateLimited when `key` has to wait."""
