@@ -240,6 +240,10 @@ class Transaction(Protocol):
         """Apply the outcomes and free the lane if the lease is still ours; False (and nothing done) if not."""
         ...
 
+    async def awaken(self, origin: str) -> None:
+        """Make every lane to `origin` that waits after a failure due at once: its server has just been heard."""
+        ...
+
     async def next_due(self) -> datetime | None: ...
     async def dead_letters(self, limit: int) -> tuple[Mapping[str, Any], ...]: ...
     async def delivery_counts(self) -> Mapping[str, int]:
@@ -302,6 +306,13 @@ class Store(Protocol):
 
     async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
         """Run `work` on a committed snapshot and return its result."""
+        ...
+
+    async def recover(self) -> None:
+        """Called before deliveries begin: let go of the leases of a process that is no more, where it must be dead.
+
+        Only a database that one process serves at a time can know; on others the leases run out by themselves.
+        """
         ...
 
     async def close(self) -> None:

@@ -77,6 +77,8 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
             authorised = authorise(verified, scene)
         except Ignored:
             return Receipt("ignored", activity.id)
+        # A server that speaks is there again: what waits for it need not wait out its back-off.
+        await tx.awaken(origin(activity.actor))
         await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
         own_inbox = (inbox_of,) if inbox_of else ()
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)

@@ -23,7 +23,7 @@ from fedcoop.protocol import strict_json
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
 from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, DropLinks, Intent, ResetChain
-from fedcoop.protocol.retry import next_attempt, verdict
+from fedcoop.protocol.retry import is_erasure, next_attempt, verdict
 from fedcoop.protocol.shape import read_activity
 
 BATCH = 20
@@ -82,6 +82,7 @@ async def run_deliveries(world: World, *, wake: asyncio.Event, stop: asyncio.Eve
 
     `wake` is the doorbell's event: it is cleared here and set after every commit that owes something.
     """
+    await world.store.recover()
     holder = world.new_id()
     lanes: set[asyncio.Task[None]] = set()
     while not stop.is_set():
@@ -139,7 +140,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
 async def _attempt(item: Owed, world: World) -> Outcome:
     """Send one delivery and say what happened."""
     now = world.clock()
-    erasure = strict_json.loads(item.body).get("type") in ("Delete", "Undo")
+    erasure = is_erasure(str(strict_json.loads(item.body).get("type")))
     try:
         answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
         if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
@@ -155,7 +156,7 @@ async def _attempt(item: Owed, world: World) -> Outcome:
     if kind == "refused":
         return GivenUp(item.id, reason)
     at = next_attempt(
-        item.attempts,
+        item.attempts + 1,
         item.first_tried or now,
         now,
         retry_after=retry_after,

@@ -90,6 +90,14 @@ NEXT_DUE: Final = select(
         type_=t.Instant(),
     )
 ).where(HAS_OWED)
+AWAKEN: Final = (
+    update(t.lane)
+    .where(
+        t.lane.c.failures > 0,
+        func.substr(t.lane.c.inbox, 1, func.length(bindparam("under"))) == bindparam("under"),
+    )
+    .values(not_before=EPOCH)
+)
 DEAD_LETTERS: Final = (
     select(*(c for c in t.dead_letter.c if c.name not in {"n", "body"}))
     .order_by(t.dead_letter.c.n.desc())
@@ -143,6 +151,16 @@ async def settle(
             case _:
                 assert_never(outcome)
     return True
+
+
+async def awaken(connection: AsyncConnection, origin: str) -> None:
+    """Make every waiting lane to `origin` due now: its server has just been heard."""
+    await connection.execute(AWAKEN, {"under": f"{origin}/"})
+
+
+async def recover(connection: AsyncConnection) -> None:
+    """Free every lane, whoever holds it."""
+    await connection.execute(update(t.lane).values(lease=None, lease_until=EPOCH))
 
 
 async def next_due(connection: AsyncConnection) -> datetime | None:

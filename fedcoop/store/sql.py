@@ -75,6 +75,11 @@ class SqlStore:
                 raise
             raise ours from error
 
+    async def recover(self) -> None:
+        """Free the lanes that a dead process left leased, on a database that only one process serves."""
+        if self._write_engine.dialect.name == "sqlite":
+            await self._writer.write(lanes.recover)
+
     async def close(self) -> None:
         """Finish what was begun and let go of the database."""
         await self._writer.close()
@@ -130,6 +135,9 @@ class SqlTransaction(Queries):
 
     async def settle(self, lane: Lane, outcomes: Sequence[Outcome], *, now: datetime) -> bool:
         return await lanes.settle(self._connection, lane, outcomes, now=now)
+
+    async def awaken(self, origin: str) -> None:
+        await lanes.awaken(self._connection, origin)
 
     async def next_due(self) -> datetime | None:
         return await lanes.next_due(self._connection)
