@@ -149,8 +149,13 @@ def _labels(where: str, *labels: Json) -> Iterator[str]:
 def properties(data: Json) -> Iterator[str]:
     """Domains, ranges, cardinalities, privacy and examples of properties."""
     infos = data["properties"]["properties"]
-    class_names = set(data["classes"]["classes"])
-    defs, _ = _schemas(data)
+    names = {*data["classes"]["classes"], *infos}
+    unknown = {
+        name: trouble for name, info in infos.items() if (trouble := _range(info["range"], data, names))
+    }
+    for name, trouble in unknown.items():
+        yield f"properties.json: {name} {trouble}"
+    defs = {} if unknown else _schemas(data)[0]
     for name, info in infos.items():
         where = f"properties.json: {name}"
         yield from _labels(where, info)
@@ -159,7 +164,7 @@ def properties(data: Json) -> Iterator[str]:
         if name in build_schemas.DUCK_NAMES and not info.get("foreign"):
             yield f"{where} changes what FEP-2277 takes an object for"
         for domain, cardinality in info["on"].items():
-            if domain not in class_names | OPEN_DOMAINS | set(infos):
+            if domain not in names | OPEN_DOMAINS:
                 yield f"{where} sits on the unknown {domain}"
             if not CARDINALITY.fullmatch(cardinality):
                 yield f"{where} has the cardinality {cardinality}"
@@ -176,9 +181,7 @@ def properties(data: Json) -> Iterator[str]:
             )
             if rule["class"] not in info["on"] or any(key not in infos for key in keys):
                 yield f"{where} is required under an unknown condition: {json.dumps(rule)}"
-        trouble = _range(info["range"], data, class_names | set(infos))
-        if trouble:
-            yield f"{where} {trouble}"
+        if unknown:
             continue
         schema = build_schemas.property_schema(info, "0..*", data["codes"]["lists"])
         text = build_schemas.self_contained(schema, defs)

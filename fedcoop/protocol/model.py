@@ -3792,6 +3792,7 @@ CODE_LISTS: Mapping[str, Codes] = MappingProxyType(
                 "unavailable": Label("Indisponible pour l'instant", "Unavailable for now"),
                 "no-recipients": Label("Aucun destinataire", "No recipients"),
                 "host-unknown": Label("Hôte inconnu", "Unknown host"),
+                "misconfigured": Label("Réglage incorrect", "Misconfigured"),
                 "internal-error": Label("Erreur du serveur", "Server error"),
             },
         ),
@@ -6218,6 +6219,14 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Unknown host",
             "Ce serveur ne répond pas pour l'hôte demandé ; vérifiez l'adresse et le nom envoyé.",
             "This server does not answer for the host requested; check the address and the name sent.",
+        ),
+        "misconfigured": Problem(
+            "misconfigured",
+            500,
+            "Réglage incorrect",
+            "Misconfigured",
+            "L'opérateur doit corriger le réglage nommé dans le détail.",
+            "The operator must correct the setting that the detail names.",
         ),
         "internal-error": Problem(
             "internal-error",
