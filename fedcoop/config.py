@@ -1,218 +1,399 @@
-"""The settings of one instance: `fedcoop.toml` in its folder, read once, frozen, passed down (house rule 17).
+"""The settings of one instance: read once from `fedcoop.toml` in its folder, checked, and passed down.
 
-An unknown or misspelt setting is refused, never ignored: an operator who writes `alow_origins` must hear of it.
+Every setting is in `SETTINGS` with what it does and what it is when it is left out; the file that `write_settings`
+writes is made from that list, so a new instance's file is also the documentation of all of them.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from fedcoop.errors import Misconfigured
+from fedcoop.errors import Malformed, Misconfigured
+from fedcoop.protocol import ids, limits
+from fedcoop.protocol.model import CODE_LISTS
 
 FILE: Final = "fedcoop.toml"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-LANGUAGES: Final = ("fr", "en")
-_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?", re.ASCII)
+
+Language: TypeAlias = Literal["fr", "en"]
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that an operator can set. The table in docs/settings.md is compared with this by a test."""
+    """One instance's settings, all checked. `SETTINGS` says how each is written in the file."""
 
     folder: Path
-    """The instance's folder; not a setting of the file."""
+    """The instance's folder, absolute: `fedcoop.toml`, the keys and, by default, the database."""
     base_url: str
-    """Our public origin, such as `https://coop-lyon.example`. Changing it orphans every actor and object."""
+    """Our public origin, without a slash at the end. Changing it orphans every id that others know."""
     name: str
-    """Name of the co-operative."""
-    language: str = "fr"
-    """Language of pages when the visitor asks for none: `fr` or `en`."""
-    database: str = "sqlite+aiosqlite:///fedcoop.db"
-    """Where the data are: a file of the folder, or `postgresql+asyncpg://user:password@host/name`."""
-    host: str = "127.0.0.1"
-    """Address to listen on; a reverse proxy speaks TLS in front of it."""
-    port: int = 8080
-    """Port to listen on."""
-    log_level: str = "info"
-    """`debug`, `info`, `warning` or `error`."""
-    signature_hours: int = 1
-    """How old a request's signature may be, in hours; up to 12 for peers whose clocks are wrong (D5)."""
-    allow_origins: frozenset[str] = frozenset()
-    """Development (D10): exact origins that may be plain http or private. Empty in production."""
-    extra_ca_file: Path | None = None
-    """Development (D10): a PEM file of further certificate authorities."""
-    first_retry_seconds: float = 6.0
-    """Development (D10): wait after a first failed delivery; later waits shrink in proportion."""
-    clock_offset_seconds: float = 0.0
-    """Development (D10): how far the instance's clock is ahead of the machine's."""
-
-    @property
-    def database_url(self) -> str:
-        """The database as SQLAlchemy takes it; a relative SQLite path lies in the folder."""
-        prefix = "sqlite+aiosqlite:///"
-        if self.database.startswith(prefix) and not self.database.removeprefix(prefix).startswith("/"):
-            return f"{prefix}{self.folder / self.database.removeprefix(prefix)}"
-        return self.database
+    """The co-op's name."""
+    summary_fr: str
+    """What the co-op says of itself in French, plain text."""
+    summary_en: str
+    """The same in English."""
+    kinds: tuple[str, ...]
+    """Codes of CoopKind."""
+    siren: str | None
+    """SIREN number of a French co-op."""
+    commune: str | None
+    """INSEE code of the commune where it is."""
+    language: Language
+    """Language of pages for people who ask for neither French nor English."""
+    database_url: str
+    """SQLAlchemy URL: `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`."""
+    host: str
+    """Address that we listen on."""
+    port: int
+    """Port that we listen on."""
+    log_level: str
+    """debug, info, warning or error."""
+    signature_window: tuple[timedelta, timedelta]
+    """How old, and how far ahead, a signature may be."""
+    allow_origins: frozenset[str]
+    """Origins that may be plain http, private or have a port (D10); empty in production."""
+    extra_ca_file: str | None
+    """PEM file of authorities trusted besides the system's own (D10), absolute."""
+    first_retry: timedelta
+    """First wait after a failed delivery; the later ones are in proportion when it is shorter (D10)."""
+    clock_offset: timedelta
+    """How far our clock is set ahead (D10); zero in production."""
 
     @property
     def keys_folder(self) -> Path:
-        """Where the private keys of our actors are."""
+        """Where the private keys are."""
         return self.folder / "keys"
 
-    @property
-    def signature_window(self) -> tuple[timedelta, timedelta]:
-        """How old, and how far ahead of our clock, a signature may be."""
-        return timedelta(hours=self.signature_hours), timedelta(minutes=5)
 
-    @property
-    def first_retry(self) -> timedelta:
-        """`first_retry_seconds` as a duration."""
-        return timedelta(seconds=self.first_retry_seconds)
-
-    @property
-    def clock_offset(self) -> timedelta:
-        """`clock_offset_seconds` as a duration."""
-        return timedelta(seconds=self.clock_offset_seconds)
+# -- every setting ------------------------------------------------------------------------------------------
 
 
-DEVELOPMENT: Final = ("allow_origins", "extra_ca_file", "first_retry_seconds", "clock_offset_seconds")
-"""Settings of the `[development]` table; all others stand at the top of the file."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the file. `check` returns what is wrong with a value of the right kind, or None."""
+
+    name: str
+    default: Any
+    """The value when it is left out; its type is the type that the file must have. None: it must be given."""
+    what: str
+    check: Callable[[Any], str | None] = lambda value: None
 
 
-def load(folder: Path) -> Config:
+def _is_name(value: str) -> str | None:
+    if not value.strip() or len(value) > limits.MAX_NAME or not value.isprintable():
+        return f"write 1 to {limits.MAX_NAME} characters on one line"
+    return None
+
+
+def _is_bio(value: str) -> str | None:
+    return f"at most {limits.MAX_BIO} characters" if len(value) > limits.MAX_BIO else None
+
+
+def _is_siren(value: str) -> str | None:
+    digits = [int(c) for c in value] if value.isascii() and value.isdigit() else []
+    doubled = [sum(divmod(2 * d, 10)) if place % 2 else d for place, d in enumerate(reversed(digits))]
+    if value and (len(digits) != 9 or sum(doubled) % 10):
+        return "a SIREN number has nine digits, the last of which checks the others"
+    return None
+
+
+def _is_commune(value: str) -> str | None:
+    if value and re.fullmatch(r"[0-9]{5}|2[AB][0-9]{3}", value) is None:
+        return "write the INSEE code of a commune, such as 69123 (not the postal code)"
+    return None
+
+
+def _are_kinds(value: list[str]) -> str | None:
+    known = CODE_LISTS["CoopKind"]
+    unknown = [kind for kind in value if kind not in known]
+    return f"{unknown[0]!r} is not one of {', '.join(known)}" if unknown else None
+
+
+def _one_of(*words: str) -> Callable[[str], str | None]:
+    return lambda value: None if value in words else "write one of " + ", ".join(words)
+
+
+def _between(low: float, high: float) -> Callable[[float], str | None]:
+    # Written so that a NaN, which TOML has, is not between.
+    return lambda value: None if low <= value <= high else f"write a number from {low:g} to {high:g}"
+
+
+def _are_origins(value: list[str]) -> str | None:
+    for entry in value:
+        try:
+            canonical = ids.origin(entry)
+        except Malformed:
+            canonical = ""
+        if entry != canonical:
+            return (
+                f"{entry!r} is not an origin; write it like http://127.0.0.1:8101, without a slash at the end"
+            )
+    return None
+
+
+SETTINGS: Final = (
+    Setting(
+        "base_url",
+        None,
+        "The address that people and other co-ops know us by: https and a name, no path, no slash at the end. "
+        "It is in every id that we give out, so it cannot be changed once others know it.",
+    ),
+    Setting("name", None, "The co-op's name, as people read it.", _is_name),
+    Setting("summary_fr", "", "What the co-op says of itself, in French.", _is_bio),
+    Setting("summary_en", "", "The same in English.", _is_bio),
+    Setting("kinds", [], "What it is, by codes of CoopKind: cae, scop, scic …", _are_kinds),
+    Setting("siren", "", "Its SIREN number, when it has one.", _is_siren),
+    Setting("commune", "", "Where it is: INSEE code of the commune, such as 69123.", _is_commune),
+    Setting(
+        "language",
+        "fr",
+        "Language of the pages for people whose browser asks for neither French nor English: fr or en.",
+        _one_of("fr", "en"),
+    ),
+    Setting(
+        "database",
+        "",
+        "SQLAlchemy URL, such as postgresql+asyncpg://user@host/name. "
+        "Left empty it is fedcoop.db in this folder, an SQLite file.",
+    ),
+    Setting("host", "127.0.0.1", "Address to listen on. Put a proxy with TLS in front of it.", _is_name),
+    Setting(
+        "port",
+        0,
+        "Port to listen on. 0 is the port of base_url, or 8080 when it has none.",
+        _between(0, 65535),
+    ),
+    Setting(
+        "log_level",
+        "info",
+        "How much is logged: debug, info, warning or error.",
+        _one_of("debug", "info", "warning", "error"),
+    ),
+    Setting(
+        "signature_age_minutes",
+        60.0,
+        "How old a signature may be. More than 60 only to hear servers with slow queues; at most 720.",
+        _between(5, limits.SIGNATURE_MAX_AGE_COMPAT / timedelta(minutes=1)),
+    ),
+    Setting(
+        "allow_origins",
+        [],
+        "Development only: exact origins that may be plain http, on this machine or in a private network. "
+        "Without it nothing private is ever fetched.",
+        _are_origins,
+    ),
+    Setting(
+        "extra_ca_file",
+        "",
+        "Development only: PEM file of certificate authorities to trust besides the system's own. "
+        "A relative path begins in this folder.",
+    ),
+    Setting(
+        "first_retry_seconds",
+        limits.DELIVERY_STEPS[0].total_seconds(),
+        "Development only: first wait after a failed delivery; the later waits are in proportion.",
+        _between(0.05, 3600),
+    ),
+    Setting(
+        "clock_offset_seconds",
+        0.0,
+        "Development only: how far our clock is ahead of the machine's.",
+        _between(-1e9, 1e9),
+    ),
+)
+
+DEVELOPMENT: Final = ("allow_origins", "extra_ca_file", "clock_offset_seconds")
+"""Settings that a server for the public must not have (security.md §3.3 rule 9)."""
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def load(folder: Path, *, environment: Mapping[str, str] = os.environ) -> Config:
     """Return the settings of the instance in `folder`.
 
+    With `FEDCOOP_ENV=production` in the environment, development settings are refused.
+
     Raises:
-        Misconfigured: there is none, the file is not TOML, or a setting is unknown, missing or wrong; the message
-            names the file, the setting and what to write instead.
+        Misconfigured: there is no instance, or a setting is unknown, of the wrong kind or not usable. `detail`
+            names file and line, `extra["next"]` says what to do.
     """
-    file = folder / FILE
+    file = folder.absolute() / FILE
     try:
         text = file.read_text("utf-8")
-    except FileNotFoundError:
-        detail = (
-            f"There is no instance in {folder}: {FILE} is missing. Make one with `fedcoop init {folder}`."
-        )
-        raise Misconfigured("misconfigured", detail) from None
+    except FileNotFoundError as error:
+        raise _wrong(
+            f"{folder} holds no instance: there is no {FILE} in it",
+            "found one with: fedcoop init DIR --base-url URL --name NAME",
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured("misconfigured", f"{file} cannot be read: {error}") from error
+        raise _wrong(
+            f"{file} cannot be read: {error}", "it must be a UTF-8 file that you may read"
+        ) from error
     try:
-        table = tomllib.loads(text)
+        written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured("misconfigured", f"{file} is not TOML: {error}") from error
-    development = table.pop("development", {})
-    _known(file, table, [n for n in _settings() if n not in DEVELOPMENT], "")
-    _known(file, development, DEVELOPMENT, "development.")
-    return _checked(file, folder.resolve(), {**table, **development})
+        raise _wrong(f"{file} is not TOML: {error}", "correct that line; text stands in quotes") from error
+    return _checked(file, text, written, environment)
 
 
-def write_settings(
-    folder: Path,
-    *,
-    base_url: str,
-    name: str,
-    language: str = "fr",
-    port: int | None = None,
-    allow_origins: Sequence[str] = (),
-    first_retry_seconds: float | None = None,
-) -> None:
-    """Write the settings of a new instance into `folder`, which is made if need be.
+def _checked(file: Path, text: str, written: Mapping[str, Any], environment: Mapping[str, str]) -> Config:
+    def wrong(name: str, detail: str, next_step: str) -> Misconfigured:
+        line = _line_of(name, text)
+        return _wrong(f"{file}{f':{line}' if line else ''}: {name} {detail}", next_step)
+
+    known = {setting.name for setting in SETTINGS}
+    for name in written:
+        if name not in known:
+            raise wrong(name, "is not a setting", f"take it out; the settings are {', '.join(sorted(known))}")
+    values = {}
+    for setting in SETTINGS:
+        if setting.name not in written and setting.default is None:
+            raise wrong(setting.name, "is missing", setting.what)
+        value = written.get(setting.name, setting.default)
+        kind = _kind_wrong(value, "" if setting.default is None else setting.default)
+        if kind is not None:
+            raise wrong(setting.name, f"is not {kind}", f"write it as {kind}")
+        problem = setting.check(value)
+        if problem is not None:
+            raise wrong(setting.name, f"is {value!r}", problem)
+        values[setting.name] = value
+    _check_base_url(values, wrong)
+    if environment.get("FEDCOOP_ENV") == "production":
+        for name in DEVELOPMENT:
+            if values[name]:
+                raise wrong(name, "is for development", "take it out, or do not set FEDCOOP_ENV=production")
+    return _config(file.parent, values)
+
+
+def _kind_wrong(value: Any, example: Any) -> str | None:
+    """Return what a value should have been, when it is not of the kind of `example`."""
+    match example:
+        case str():
+            return None if isinstance(value, str) else "a text in quotes"
+        case list():
+            texts = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+            return None if texts else 'a list of texts, such as ["a", "b"]'
+        case int():
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            return None if whole else "a whole number"
+        case _:
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return None if number else "a number"
+
+
+def _check_base_url(values: Mapping[str, Any], wrong: Callable[[str, str, str], Misconfigured]) -> None:
+    base, allowed = values["base_url"], values["allow_origins"]
+    try:
+        canonical = ids.origin(base)
+        if base != canonical:
+            raise wrong("base_url", f"is {base!r}, which is not an origin", f"write it as {canonical}")
+        ids.check_id(base, allow_origins=frozenset(allowed))
+    except Malformed as refusal:
+        raise wrong(
+            "base_url",
+            f"is {base!r}: {refusal.detail}",
+            "write it like https://coop.example; for development, name it in allow_origins as well",
+        ) from refusal
+
+
+def _config(folder: Path, values: Mapping[str, Any]) -> Config:
+    default_database = f"sqlite+aiosqlite:///{folder / 'fedcoop.db'}"
+    if not values["database"] and "?" in str(folder):
+        raise _wrong(f"{folder} has a question mark in its name", "rename the folder, or set database")
+    return Config(
+        folder=folder,
+        base_url=values["base_url"],
+        name=values["name"],
+        summary_fr=values["summary_fr"],
+        summary_en=values["summary_en"],
+        kinds=tuple(values["kinds"]),
+        siren=values["siren"] or None,
+        commune=values["commune"] or None,
+        language=values["language"],
+        database_url=values["database"] or default_database,
+        host=values["host"],
+        port=values["port"] or urlsplit(values["base_url"]).port or 8080,
+        log_level=values["log_level"],
+        signature_window=(timedelta(minutes=values["signature_age_minutes"]), limits.SIGNATURE_MAX_AHEAD),
+        allow_origins=frozenset(values["allow_origins"]),
+        extra_ca_file=str(folder / values["extra_ca_file"]) if values["extra_ca_file"] else None,
+        first_retry=timedelta(seconds=values["first_retry_seconds"]),
+        clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
+    )
+
+
+def _line_of(name: str, text: str) -> int | None:
+    """Return the line on which `name` is written, as a key or as a table; tomllib does not say."""
+    written = re.compile(rf"""\s*(?:\[+\s*)?["']?{re.escape(name)}["']?\s*[=.\]]""")
+    lines = (number for number, line in enumerate(text.splitlines(), 1) if written.match(line))
+    return next(lines, None)
+
+
+def _wrong(detail: str, next_step: str) -> Misconfigured:
+    return Misconfigured("misconfigured", detail, extra={"next": next_step})
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+def write_settings(folder: Path, **given: Any) -> Path:
+    """Write `fedcoop.toml` for a new instance in `folder` (made if need be) and return its path.
+
+    `given` are settings by name: `base_url` and `name`, and whatever differs from its default; None and the
+    default itself are left out. All others stand in the file as comments. It is readable by its owner only.
 
     Raises:
-        Misconfigured: there is an instance in it already, or a setting is wrong; nothing was written.
+        Misconfigured: there is an instance already, or a setting is not usable; nothing was written.
     """
-    file = folder / FILE
-    if file.exists():
-        raise Misconfigured(
-            "misconfigured", f"{folder} holds an instance already ({FILE}); nothing was changed."
-        )
-    values: dict[str, Any] = {"base_url": base_url, "name": name, "language": language}
-    if port is not None:
-        values["port"] = port
-    development: dict[str, Any] = {"allow_origins": list(allow_origins)} if allow_origins else {}
-    if first_retry_seconds is not None:
-        development["first_retry_seconds"] = first_retry_seconds
-    _checked(file, folder.resolve(), {**values, **development})
-    lines = ["# Settings of this instance. Every setting and its meaning: docs/settings.md", ""]
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    if development:
-        lines += ["", "# For development only: remove this table on a public server.", "[development]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in development.items()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_text("\n".join(lines) + "\n", "utf-8")
-    file.chmod(0o600)
+    file = folder.absolute() / FILE
+    text = _text_of({name: value for name, value in given.items() if value is not None})
+    # What we write must be what we read; and nobody asks for production while founding.
+    _checked(file, text, tomllib.loads(text), {})
+    try:
+        encoded = text.encode("utf-8")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise _wrong(
+            f"{folder} already holds an instance", "name another folder; nothing was changed"
+        ) from error
+    except (OSError, UnicodeEncodeError) as error:
+        raise _wrong(f"{file} cannot be written: {error}", "name a folder that you may write") from error
+    with open(descriptor, "wb") as opened:
+        opened.write(encoded)
+    return file
 
 
-def _settings() -> list[str]:
-    return [name for name in Config.__dataclass_fields__ if name != "folder"]
+def _text_of(given: Mapping[str, Any]) -> str:
+    lines = ["# The settings of this instance. Lines after a # are what holds when nothing is written.", ""]
+    for setting in SETTINGS:
+        value = given.get(setting.name, setting.default)
+        default = value is None or value == setting.default
+        lines += [f"# {line}" for line in _wrapped(setting.what)]
+        lines += [f"{'# ' if default else ''}{setting.name} = {_toml(value)}", ""]
+    unknown = [f"{name} = {_toml(value)}" for name, value in given.items() if name not in _NAMES]
+    return "\n".join(lines + unknown)
 
 
-def _known(file: Path, table: Any, names: Sequence[str], prefix: str) -> None:
-    if not isinstance(table, Mapping):
-        raise Misconfigured(
-            "misconfigured", f"{file}: `{prefix.rstrip('.')}` is a table: write [development]."
-        )
-    for name in table:
-        if name not in names:
-            known = ", ".join(names)
-            detail = f"{file}: there is no setting `{prefix}{name}`. There are: {known}."
-            if name in DEVELOPMENT:
-                detail = f"{file}: `{name}` belongs under [development]."
-            raise Misconfigured("misconfigured", detail)
+_NAMES: Final = frozenset(setting.name for setting in SETTINGS)
 
 
-def _checked(file: Path, folder: Path, values: Mapping[str, Any]) -> Config:
-    def wrong(name: str, expected: str) -> Misconfigured:
-        received = f"it is {values[name]!r}" if name in values else "it is missing"
-        return Misconfigured("misconfigured", f"{file}: `{name}` must be {expected}; {received}.")
-
-    for name, kind, expected in _TYPES:
-        if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool)):
-            raise wrong(name, expected)
-    base = values.get("base_url")
-    if not isinstance(base, str) or not _ORIGIN.fullmatch(base):
-        raise wrong("base_url", "an origin without a path, such as https://coop.example")
-    origins = values.get("allow_origins", [])
-    if not all(isinstance(o, str) and _ORIGIN.fullmatch(o) for o in origins):
-        raise wrong("allow_origins", "a list of origins such as http://127.0.0.1:8101")
-    if base.startswith("http://") and base not in origins:
-        raise wrong("base_url", "https (plain http only in development, listed in allow_origins)")
-    if not isinstance(values.get("name"), str) or not values["name"].strip():
-        raise wrong("name", "the co-operative's name")
-    if values.get("language", "fr") not in LANGUAGES:
-        raise wrong("language", "fr or en")
-    if values.get("log_level", "info") not in LOG_LEVELS:
-        raise wrong("log_level", " or ".join(LOG_LEVELS))
-    if not 0 <= values.get("port", 8080) <= 65535:
-        raise wrong("port", "a port number")
-    if not 1 <= values.get("signature_hours", 1) <= 12:
-        raise wrong("signature_hours", "1 to 12")
-    if values.get("first_retry_seconds", 6.0) <= 0:
-        raise wrong("first_retry_seconds", "more than 0")
-    if not str(values.get("database", "sqlite+aiosqlite:///x")).startswith(
-        ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
-    ):
-        raise wrong("database", "sqlite+aiosqlite:///FILE or postgresql+asyncpg://…")
-    whole = {**values, "folder": folder, "allow_origins": frozenset(origins)}
-    if "extra_ca_file" in values:
-        whole["extra_ca_file"] = folder / values["extra_ca_file"]
-    return Config(**whole)
+def _wrapped(text: str) -> list[str]:
+    return re.findall(r"\S.{0,88}\S(?=\s|$)", text)
 
 
-_TYPES: Final[tuple[tuple[str, type | tuple[type, ...], str], ...]] = (
-    ("allow_origins", list, "a list"),
-    ("extra_ca_file", str, "the path of a PEM file"),
-    ("port", int, "a number"),
-    ("signature_hours", int, "a whole number"),
-    ("first_retry_seconds", (int, float), "a number of seconds"),
-    ("clock_offset_seconds", (int, float), "a number of seconds"),
-    ("database", str, "a database URL"),
-    ("host", str, "an address"),
-)
+def _toml(value: Any) -> str:
+    """Return a value as TOML; its texts and lists are written as JSON's are, but for one character."""
+    if isinstance(value, tuple | list | set | frozenset):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    return json.dumps("" if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")
