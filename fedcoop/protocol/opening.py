@@ -46,22 +46,26 @@ def open_request(
         Unverified: what `cavage.parse` and its checks refuse, `key-owner-mismatch`, `digest-missing`,
             `digest-mismatch`.
     """
+    # (1) A body that we read at all.
     _check_body(request)
-    # (4) JSON that everybody reads alike. (5) An activity.
-    activity = read_activity(strict_json.loads(request.body), request.body)
+    # (2) JSON that everybody reads alike.
+    document = strict_json.loads(request.body)
+    # (3) An activity.
+    activity = read_activity(document, request.body)
+    # (4) Of ids that are its sender's to give.
     _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
-    # (9) Signed at all, and readably.
+    # (5) Signed at all, and readably.
     parsed = cavage.parse(request)
-    # (10) Now, not some other time.
+    # (6) Now, not some other time.
     cavage.check_time(parsed, request, now=now, window=window)
-    # (11) Enough of it is signed.
+    # (7) Enough of it is signed.
     cavage.check_coverage(parsed, request)
-    # (12) To us, not to another server.
+    # (8) To us, not to another server.
     cavage.check_host(request, public_hosts=cavage.public_hosts(public_origin))
-    # (13) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
+    # (9) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
     # (SIG-20).
     _check_key_id(parsed.key_id, activity.actor, allow_origins=allow_origins)
-    # (14) This body, not another under the same signature.
+    # (10) This body, not another under the same signature.
     check_body_digest(request.header_values("digest"), request.body)
     return Claimed(request=request, activity=activity, key_id=parsed.key_id)
 
@@ -111,17 +115,17 @@ def _check_body(request: RawRequest) -> None:
 
 
 def _check_ids(activity: Activity, *, public_origin: str, allow_origins: Set[str]) -> None:
-    # (6) Every id could be one, and has one spelling.
+    # (1) Every id could be one, and has one spelling.
     for iri in (activity.id, activity.actor, activity.object_id):
         if iri is not None:
             check_id(iri, allow_origins=allow_origins)
     home = origin(activity.actor)
-    # (7) Nobody can speak in our own actors' names from outside.
+    # (2) Nobody can speak in our own actors' names from outside.
     if home == public_origin:
         raise Forbidden(
             "local-id", "Our own actors do not come in through the inbox.", received=activity.actor
         )
-    # (8) An id on another origin is a name that belongs to somebody else (GHSA-4qhx).
+    # (3) An id on another origin is a name that belongs to somebody else (GHSA-4qhx).
     if origin(activity.id) != home:
         raise Forbidden(
             "foreign-origin",

@@ -102,6 +102,7 @@ def test_activitystreams_media_types_are_known(media_type: str):
         "text/plain; application/activity+json",
         'application/activity+json; x="',
         "application/activity+jsonx",
+        f'text/plain; profile="{AS2}"',
     ],
 )
 def test_other_media_types_are_not(media_type: str):
