@@ -20,6 +20,7 @@ import secrets
 import shutil
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -138,7 +139,7 @@ _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id() -> str:
-    """Return a name that sorts by the millisecond of its making and that nobody can guess: 48 bits of time, 80 random."""
+    """Return a name that sorts by the millisecond of its making and nobody can guess (48 bits of time, 80 random)."""
     number = int(datetime.now(UTC).timestamp() * 1000) << 80 | secrets.randbits(80)
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
@@ -234,8 +235,8 @@ async def serve(
             structlog.processors.LogfmtRenderer(key_order=("timestamp", "level", "event")),
         ],
     )
-    bell, stop = Bell(), asyncio.Event()
-    with serving(config.folder), _heard(config.folder, bell), _stopped_by_signals(stop):
+    bell, stop, host, port = Bell(), asyncio.Event(), host or config.host, port or config.port
+    with _serving(config.folder, host, port), _heard(config.folder, bell), _stopped_by_signals(stop):
         await upgrade(config.database_url)
         async with open_world(config, doorbell=bell) as world:
             application = make_application(Services(world, published(), HtmlPages(world)))
@@ -243,7 +244,7 @@ async def serve(
             runner = web.AppRunner(application, shutdown_timeout=REQUESTS_END)
             await runner.setup()
             try:
-                await _listen(runner, host or config.host, port or config.port)
+                await _listen(runner, host, port)
                 announce(await _ready(world))
                 await stop.wait()
             finally:
@@ -332,42 +333,57 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[None]:
+def _serving(folder: Path, host: str, port: int) -> Iterator[None]:
     """Hold the folder as its only server. Raises Misconfigured when somebody else does."""
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        if not _locked(descriptor):
+            holder = os.pread(descriptor, 512, 0).decode("utf-8", "replace").partition(" ")[0]
             raise Misconfigured(
                 "misconfigured",
                 f"{folder} is already being served" + (f", by process {holder}" if holder else ""),
                 extra={"next": "stop that one first; one folder has one server"},
-            ) from error
+            )
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {host} {port}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
 
 
-def is_served(folder: Path) -> bool:
-    """Tell whether somebody serves this folder now."""
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
+def _locked(descriptor: int) -> bool:
+    """Take the lock; try again for a moment, since `served_at` holds it for the time of a look."""
+    for pause in (0.02, 0.05, 0.1, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(pause)
+        else:
+            return True
     return False
 
 
+def served_at(folder: Path) -> tuple[str, int] | None:
+    """Return the host and port on which this folder is being served now, or None when nobody serves it."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        words = os.pread(descriptor, 512, 0).decode("utf-8", "replace").split()
+        return (words[1], int(words[2])) if len(words) == 3 else ("127.0.0.1", 0)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 # -- founding -------------------------------------------------------------------------------------------------------
+
+
+DEFAULT_KINDS: Final = ("workerCoop",)
+"""What a co-op is that does not say it: every Cooperative has one kind at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +395,7 @@ class NewInstance:
     language: str = "fr"
     allow_origins: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    """Codes of CoopKind."""
+    """Codes of CoopKind; DEFAULT_KINDS when none is given."""
     commune: str | None = None
 
 
@@ -391,10 +407,7 @@ async def create(folder: Path, new: NewInstance) -> Founded:
     Raises:
         Misconfigured, Invalid, NotFound: a setting or a code is wrong; nothing is left behind.
     """
-    folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
-    building.mkdir(mode=0o700)
+    building = _beside(folder)
     try:
         write_settings(
             building,
@@ -402,20 +415,44 @@ async def create(folder: Path, new: NewInstance) -> Founded:
             name=new.name,
             language=new.language,
             allow_origins=new.allow_origins,
+            kinds=new.kinds or DEFAULT_KINDS,
+            commune=new.commune,
         )
         config = load(building)
         await upgrade(config.database_url)
         async with open_world(config) as world:
-            profile: dict[str, Any] = {"cooperativeKind": list(new.kinds or ("workerCoop",))}
-            if new.commune is not None:
-                place = founding.place_of(world, new.commune)
-                profile |= {"location": place, "territory": [place]}
-            founded = await founding.found(world, name=new.name, username="coop", profile=profile)
+            founded = await founding.found(
+                world, name=config.name, username="coop", profile=_profile(config, world)
+            )
         building.rename(folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
     return founded
+
+
+def _profile(config: Config, world: World) -> dict[str, Any]:
+    """Return what the co-op's actor says of itself, from its settings."""
+    profile: dict[str, Any] = {"cooperativeKind": list(config.kinds)}
+    if config.commune is not None:
+        place = founding.place_of(world, config.commune)
+        profile |= {"location": place, "territory": [place]}
+    if config.siren is not None:
+        profile["siren"] = config.siren
+    summaries = {"fr": config.summary_fr, "en": config.summary_en}
+    told = {language: summary for language, summary in summaries.items() if summary}
+    if told:
+        profile |= {"summary": told.get(config.language) or next(iter(told.values())), "summaryMap": told}
+    return profile
+
+
+def _beside(folder: Path) -> Path:
+    """Make an empty folder beside `folder`, on the same file system, and return it."""
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
+    beside.mkdir(mode=0o700)
+    return beside
 
 
 # -- the vocabulary -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`fedcoop demo`: three co-operatives on this machine federate real missions and carry one from publication to payment."""
+"""`fedcoop demo`: three co-operatives on this machine federate missions and carry one from publication to payment."""
 
 from __future__ import annotations
 
@@ -230,8 +230,8 @@ def _federate(three: Sequence[LocalInstance], show: Show) -> None:
         _until_followed(three[mine], 2)
     show.timed(
         say(
-            "Allow-lists: all three admit each other; Lyon and Nantes are of one network, the Alps are not. Each follows the others.",
-            "Listes d’admission : toutes s’admettent ; Lyon et Nantes sont d’un même réseau, les Alpes non. Chacune suit les autres.",
+            "All three admit each other and follow each other; Lyon and Nantes are of one network, the Alps are not.",
+            "Toutes s’admettent et se suivent ; Lyon et Nantes sont d’un même réseau, les Alpes non.",
         )
     )
 

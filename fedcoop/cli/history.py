@@ -14,8 +14,8 @@ from fedcoop.cli.speech import say
 HELP = say(
     "Write the signed history of a mission.\n\nOr of an offer, a need, an engagement. `fedcoop verify` checks the file "
     "anywhere.",
-    "Écrit l’historique signé d’une mission.\n\nOu d’une offre, d’un besoin, d’un engagement. `fedcoop verify` contrôle "
-    "le fichier partout.",
+    "Écrit l’historique signé d’une mission.\n\nOu d’une offre, d’un besoin, d’un engagement. `fedcoop verify` "
+    "contrôle le fichier partout.",
 )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fedcoop.flow.world import World
 
 HELP = say(
-    "Take in co-ops of a federation file.\n\nTheir members with credentials, one fixed-price rule each, their missions. "
+    "Take in co-ops of a federation file.\n\nTheir members with credentials, a fixed-price rule each, their missions. "
     "What is already there is left alone.",
     "Accueille des coopératives d’un fichier de fédération.\n\nLeurs membres avec attestation, une règle de prix fixe "
     "chacune, leurs missions. Ce qui est déjà là n’est pas touché.",
@@ -97,8 +97,7 @@ async def _take_in(world: World, share: Federation, *, step: Callable[[str, int]
     newcomers = [_newcomer(member) for member in share.members]
     new_rules = 0
     for slug, rule in rules.items():
-        known = await world.store.read(lambda reader, rule=rule: reader.object(rule))
-        new_rules += known is None
+        new_rules += not await _is_there(world, rule)
         await publish_rule(
             world, name=f"fixed-{slug}", rule=pricing_rule(share.coops[slug], effective_from=world.clock())
         )
@@ -114,6 +113,10 @@ async def _take_in(world: World, share: Federation, *, step: Callable[[str, int]
         "rules": new_rules,
         "missions": sum(not published.duplicate for published in said),
     }
+
+
+async def _is_there(world: World, iri: str) -> bool:
+    return await world.store.read(lambda reader: reader.object(iri)) is not None
 
 
 def _newcomer(member: SourceMember) -> Newcomer:

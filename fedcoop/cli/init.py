@@ -11,7 +11,7 @@ from fedcoop.cli.answer import AsJson, Failed, answer
 from fedcoop.cli.speech import say
 
 HELP = say(
-    "Found a new instance in DIR.\n\nSettings, database, keys, the co-op’s actor and first rules: all of it, or nothing.",
+    "Found a new instance in DIR.\n\nSettings, database, keys, the co-op’s actor and first rules: all, or nothing.",
     "Fonde une nouvelle instance dans DIR.\n\nRéglages, base de données, clés, acteur de la coopérative et premières "
     "règles : tout, ou rien.",
 )

@@ -119,7 +119,7 @@ def _none_published(faults: Sequence[Fault], total: int) -> Failed:
 
 
 def _read(source: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Return (where it came from, document) of every mission in the file or folder. Raises Failed on the first bad one."""
+    """Return (where it came from, document) of every mission in the file or folder. Raises Failed on a bad one."""
     from fedcoop.cli.documents import read_object
 
     if source.is_dir():

@@ -1,4 +1,4 @@
-"""The `fedcoop` program: its verbs, and what becomes of their failures (exit status 0 done, 1 failed, 2 wrongly used)."""
+"""The `fedcoop` program: its verbs, and what becomes of failures (exit status 0 done, 1 failed, 2 wrongly used)."""
 
 from __future__ import annotations
 

@@ -122,6 +122,9 @@ class _Rehearsal:
     async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
         return await self._store.read(work)
 
+    async def recover(self) -> None:
+        """A rehearsal delivers nothing."""
+
     async def close(self) -> None:
         """The store is its owner's to close."""
 

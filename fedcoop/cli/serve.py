@@ -81,8 +81,8 @@ def serve(
         origins = ", ".join(sorted(config.allow_origins))
         remark(
             say(
-                f"DEVELOPMENT: these origins may be plain http or private: {origins}. Never do this on a public server.",
-                f"DÉVELOPPEMENT : ces origines peuvent être en http ou privées : {origins}. À ne jamais faire sur un serveur public.",
+                f"DEVELOPMENT: these origins may be plain http or private: {origins}. Never on a public server.",
+                f"DÉVELOPPEMENT : origines admises en http ou privées : {origins}. Jamais sur un serveur public.",
             )
         )
     asyncio.run(app.serve(config, host=host or None, port=port or None, announce=announce))

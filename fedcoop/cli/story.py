@@ -192,8 +192,8 @@ def terms(plot: Plot, *, end: timedelta = timedelta(0)) -> dict[str, Any]:
         "endTime": instant(start + timedelta(days=3) + end),
         "content": "<p>Disponible, voir mes réalisations.</p>",
         "plainSummary": {
-            "fr": f"{plot.worker.name} livre le module en 3 jours. {plot.carrier.name} facture 1 140,00 € HT et garde 10 %.",
-            "en": f"{plot.worker.name} delivers the module in 3 days. {plot.carrier.name} invoices EUR 1,140.00 and keeps 10%.",
+            "fr": "Awa livre le module en 3 jours. Coop’Ouvrage Lyon facture 1 140,00 € HT et garde 10 %.",
+            "en": "Awa delivers the module in 3 days. Coop’Ouvrage Lyon invoices EUR 1,140.00 and keeps 10%.",
         },
         "stipulates": {
             "type": "Commitment",
@@ -232,7 +232,7 @@ def record(phase: str, text: str) -> Callable[[Plot], dict[str, Any]]:
     """A work record of Awa's in that phase."""
 
     def document(plot: Plot) -> dict[str, Any]:
-        said = {
+        said: dict[str, Any] = {
             "type": "EconomicEvent",
             "fedcoopType": ["WorkRecord"],
             "context": plot.ids["engagement"],

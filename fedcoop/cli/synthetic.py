@@ -1,7 +1,7 @@
 """The file that `fedcoop import` reads: co-operatives, their members and their missions, with INSEE and ROME codes.
 
-Read and checked whole before anything is written (`read`); then turned into what our own actors say (`mission_document`,
-`pricing_rule`). `examples/federation/synthetic_federation.json` is such a file.
+Read and checked whole before anything is written (`read`); then turned into what our own actors say
+(`mission_document`, `pricing_rule`). `examples/federation/synthetic_federation.json` is such a file.
 """
 
 from __future__ import annotations

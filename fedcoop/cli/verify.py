@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HELP = say(
     "Say what each signature of a history proves.\n\nThe history is replayed; given a file, no server is needed. Exit "
     "status 1 when anything does not hold.",
-    "Dit ce que prouve chaque signature d’un historique.\n\nL’historique est rejoué ; d’un fichier, sans aucun serveur. "
+    "Dit ce que prouve chaque signature d’un historique.\n\nL’historique est rejoué ; d’un fichier, sans serveur. "
     "Code de sortie 1 si quelque chose ne tient pas.",
 )
 
