@@ -5572,8 +5572,8 @@ GUARDS: Codes = MappingProxyType(
             "Only amounts and dates differ from the candidacy.",
         ),
         "repliesToCounter": Label(
-            "inReplyTo nomme la contre-proposition ou la candidature précédente.",
-            "inReplyTo names the counter-offer or the candidacy before it.",
+            "inReplyTo nomme la candidature précédente.",
+            "inReplyTo names the candidacy (the Offer) before it.",
         ),
         "agreementMatchesOffer": Label(
             "L'engagement créé a les termes de la candidature.",
