@@ -130,6 +130,36 @@ def test_origins_are_equal_or_they_are_not(one: str, other: str, same: bool):
     assert ids.same_origin(other, one) is same
 
 
+def test_a_development_origin_has_one_spelling_too():
+    loopback = frozenset({"http://127.0.0.1"})
+    assert ids.check_id("http://127.0.0.1/inbox", allow_origins=loopback)
+    with pytest.raises(Malformed):
+        ids.check_id("http://127.0.0.1:80/inbox", allow_origins=loopback)
+
+
+def test_an_id_may_be_as_long_as_the_limit():
+    longest = "https://coop-a.example/".ljust(2048, "a")
+    assert ids.check_id(longest) == longest
+    with pytest.raises(Malformed):
+        ids.origin(longest + "a")
+
+
+def test_a_host_may_be_as_long_as_the_limit():
+    labels = ".".join(["a" * 49] * 5)
+    assert ids.check_id(f"https://{labels}.com/")
+    with pytest.raises(Malformed):
+        ids.check_id(f"https://{labels}.coop/")
+
+
+@pytest.mark.parametrize(
+    "iri", ["https://coop@mallory.example/", "https://coop-a.example:65536/", "https://coop-a.example:0/"]
+)
+def test_what_cannot_be_an_address_has_no_origin(iri: str):
+    with pytest.raises(Malformed):
+        ids.origin(iri)
+    assert ids.origin("https://coop-a.example:65535/") == "https://coop-a.example:65535"
+
+
 def test_what_is_no_url_has_no_origin_at_all():
     with pytest.raises(Malformed):
         ids.same_origin("did:key:z6Mk", "https://coop-a.example/")

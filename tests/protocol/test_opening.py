@@ -129,6 +129,15 @@ def test_a_body_beyond_the_limit_is_refused():
     assert refusal.received == f"{MAX_BODY + 1} bytes"
 
 
+def test_a_body_of_exactly_the_limit_is_read():
+    refused(a_request(b"x" * MAX_BODY), "malformed-json", Malformed)
+
+
+def test_an_object_without_an_id_is_opened():
+    offer = a_create(type="Offer", object={"type": "Agreement"})
+    assert opened(a_request(offer)).activity.object_id is None
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
