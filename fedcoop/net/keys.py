@@ -89,7 +89,6 @@ class CachedKeys(KeyResolver):
         allow_origins: frozenset[str] = frozenset(),
         load: Load | None = None,
         save: Save | None = None,
-        negative_first: timedelta = limits.KEY_NEGATIVE_FIRST,
         size: int = limits.MAX_CACHED_KEYS,
     ) -> None:
         """`load` and `save` reach the store, so that a restart does not ask everybody again."""
@@ -98,7 +97,6 @@ class CachedKeys(KeyResolver):
         self._allow_origins = allow_origins
         self._load = load
         self._save = save
-        self._negative_first = negative_first
         self._known: _Recent[str, _Known] = _Recent(size)
         self._failures: _Recent[str, _Failure] = _Recent(size)
         self._asked: _Recent[str, deque[datetime]] = _Recent(size)
@@ -214,10 +212,12 @@ class CachedKeys(KeyResolver):
         except _TooOften:
             raise
         except TryLater as failure:
-            error = _unreachable(failure.detail, self._wait(url))
+            wait = self._wait(url, limits.KEY_UNREACHABLE_FIRST)
+            error = _unreachable(failure.detail, wait)
         except Refused as refusal:
             # Its own server has answered, and there is no such key now, whatever there was.
             self._known.drop(url)
+            wait = self._wait(url, limits.KEY_NEGATIVE_FIRST)
             error = _unknown(refusal)
         else:
             self._failures.drop(url)
@@ -225,13 +225,12 @@ class CachedKeys(KeyResolver):
             if self._save is not None:
                 await self._save(keys)
             return keys
-        wait = self._wait(url)
         self._failures.put(url, _Failure(error, wait, self._clock() + wait))
         raise error
 
-    def _wait(self, url: str) -> timedelta:
+    def _wait(self, url: str, first: timedelta) -> timedelta:
         before = self._failures.get(url)
-        return min(before.wait * 2, limits.KEY_NEGATIVE_MAX) if before else self._negative_first
+        return min(before.wait * 2, limits.KEY_NEGATIVE_MAX) if before else first
 
     async def _ask(self, url: str) -> KeyDocument:
         """Return the key document behind `url` after one fetch, or two when `url` is not the actor's own."""

@@ -127,6 +127,9 @@ make us send requests."""
 KEY_NEGATIVE_FIRST: Final = timedelta(minutes=5)
 """How long "there is no such key" is remembered the first time; it doubles up to `KEY_NEGATIVE_MAX`."""
 
+KEY_UNREACHABLE_FIRST: Final = timedelta(seconds=5)
+"""The same when its server gave no answer: a restart takes seconds, and who has just posted is seldom gone for long."""
+
 KEY_NEGATIVE_MAX: Final = timedelta(hours=1)
 """Longest memory of a missing key: an actor made five minutes ago must not be refused for a day."""
 
@@ -239,6 +242,9 @@ OUTBOUND_KEEP_ALIVE: Final = timedelta(seconds=15)
 MAX_INBOUND_PER_PEER: Final = 8
 """Open requests of one peer; more are answered 503 so that one peer costs only itself."""
 
+MAX_CANDIDATES: Final = 500
+"""Offers that wait for an answer to one proposal: what closes it answers them all in one transaction, 5 ms each."""
+
 MAX_INBOUND_BACKLOG: Final = 5000
 """Received activities that wait for the store; beyond it 503 before the body is read."""
 
@@ -255,7 +261,7 @@ SIGN_IN_RATE_PER_ADDRESS: Final = (25, timedelta(minutes=5))
 """Tokens tried by one address: guessing 256 bits is hopeless, being asked to check guesses is a burden."""
 
 MAX_RATE_KEYS: Final = 10_000
-"""Addresses and peers whose rate is remembered; the longest unseen go first (CVE-2026-69132 kept them for ever)."""
+"""Addresses and peers whose rate is remembered; the longest unseen are forgotten first (CVE-2026-69132)."""
 
 MAX_BODIES_AT_ONCE: Final = 64 * MIB
 """Bytes of request bodies in memory; beyond it 503."""

@@ -328,7 +328,7 @@ async def test_key_ids_made_up_for_an_actor_do_not_make_us_ask_more(keys: Cached
 async def test_a_refresh_that_fails_is_out_of_reach_and_the_old_key_stays(keys: CachedKeys, source: Source):
     first = await keys.resolve(KEY)
     source.pages[COOP] = OFF
-    assert await out_of_reach(keys.resolve(KEY, refresh=True)) == 300
+    assert await out_of_reach(keys.resolve(KEY, refresh=True)) == 5
     assert await keys.resolve(KEY) is first
     await out_of_reach(keys.resolve(KEY, refresh=True))
     assert len(source.asked) == 2
@@ -343,24 +343,24 @@ async def test_a_dead_key_is_not_asked_for_again_and_again(
 ):
     source.pages[COOP] = failure
     for _ in range(20):
-        clock.advance(seconds=10)
+        clock.advance(seconds=0.2)
         with pytest.raises((Unverified, Unavailable)):
             await keys.resolve(KEY)
     assert len(source.asked) == 1
 
 
-async def test_the_memory_of_a_failure_doubles_from_five_minutes_to_an_hour(
+async def test_the_memory_of_a_failure_doubles_from_seconds_to_an_hour(
     keys: CachedKeys, source: Source, clock: StoppedClock
 ):
     source.pages[COOP] = OFF
     waits = []
-    for _ in range(6):
+    for _ in range(12):
         waits.append(await out_of_reach(keys.resolve(KEY)))
         clock.advance(seconds=waits[-1] - 1)
         assert await out_of_reach(keys.resolve(KEY)) == 1
         clock.advance(seconds=1)
-    assert waits == [300, 600, 1200, 2400, 3600, 3600]
-    assert len(source.asked) == 6
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
+    assert len(source.asked) == 12
 
 
 async def test_a_success_forgets_the_failures(keys: CachedKeys, source: Source, clock: StoppedClock):
@@ -370,7 +370,7 @@ async def test_a_success_forgets_the_failures(keys: CachedKeys, source: Source, 
     clock.advance(minutes=5)
     await keys.resolve(KEY)
     source.pages[COOP] = OFF
-    assert await out_of_reach(keys.resolve(KEY, refresh=True)) == 300
+    assert await out_of_reach(keys.resolve(KEY, refresh=True)) == 5
 
 
 async def test_what_was_said_of_a_failure_is_said_again(keys: CachedKeys, source: Source):
@@ -381,10 +381,17 @@ async def test_what_was_said_of_a_failure_is_said_again(keys: CachedKeys, source
         assert caught.value.extra == {"answered": 410}
 
 
-async def test_the_first_wait_is_a_development_setting(source: Source, clock: StoppedClock):
-    keys = CachedKeys(source, clock, negative_first=timedelta(seconds=2))
-    source.pages[COOP] = OFF
-    assert await out_of_reach(keys.resolve(KEY)) == 2
+async def test_a_key_that_its_server_disowns_is_asked_for_after_five_minutes(
+    keys: CachedKeys, source: Source, clock: StoppedClock
+):
+    source.pages[COOP] = GONE
+    for _ in range(29):
+        await refusal(keys.resolve(KEY))
+        clock.advance(seconds=10)
+    assert len(source.asked) == 1
+    clock.advance(seconds=10)
+    await refusal(keys.resolve(KEY))
+    assert len(source.asked) == 2
 
 
 # -- one at a time, and not too many ------------------------------------------------------------------------
