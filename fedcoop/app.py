@@ -28,10 +28,9 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from aiohttp import web
 
 from fedcoop.config import Config, load, write_settings
 from fedcoop.errors import Misconfigured
@@ -48,10 +47,11 @@ from fedcoop.protocol.messages import KeyDocument, PutActor
 from fedcoop.store.keyfolder import KeyFolder
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
-from fedcoop.web.pages import HtmlPages
-from fedcoop.web.published import Published
-from fedcoop.web.server import make_application
-from fedcoop.web.services import Services
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from fedcoop.web.published import Published
 
 LOCK: Final = "serve.lock"
 """Held by whoever serves the folder; the kernel lets go of it however that process ends."""
@@ -225,6 +225,13 @@ async def serve(
     Raises:
         Misconfigured: somebody serves this folder already, the address is taken, or a setting cannot be used.
     """
+    # Pages, templates and their translations are half of the program; a command beside the server needs none of it.
+    from aiohttp import web
+
+    from fedcoop.web.pages import HtmlPages
+    from fedcoop.web.server import make_application
+    from fedcoop.web.services import Services
+
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(config.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -282,6 +289,8 @@ async def _kept_up(name: str, job: Callable[[], Awaitable[None]], stop: asyncio.
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    from aiohttp import web
+
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
@@ -471,6 +480,8 @@ SERVED: Final = ("context", "terms", "schemas", "examples", "diagrams")
 @cache
 def published() -> Published:
     """Return the vocabulary as every instance serves it."""
+    from fedcoop.web.published import Published
+
     files: dict[str, bytes] = {}
 
     def walk(folder: Traversable, path: str) -> None:

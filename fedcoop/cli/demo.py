@@ -207,6 +207,7 @@ def _run(three: Sequence[LocalInstance], data: Path, place: Path, show: Show) ->
 
 def _federate(three: Sequence[LocalInstance], show: Show) -> None:
     """Admit each other, Lyon and Nantes as of one network, and follow each other."""
+    from fedcoop.cli import client
 
     def admit(pair: tuple[int, int]) -> None:
         mine, other = pair
@@ -221,7 +222,10 @@ def _federate(three: Sequence[LocalInstance], show: Show) -> None:
     def follow_all(mine: int) -> None:
         for other in range(3):
             if other != mine:
-                three[mine].command("follow", three[other].coop)
+                said = {"type": "Follow", "object": three[other].coop}
+                reply = three[mine].post_outbox(three[mine].coop, three[mine].token, said)
+                if not reply.ok:
+                    raise client.refused(reply, three[other].coop)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(admit_all, range(3)))

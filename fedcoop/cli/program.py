@@ -53,6 +53,7 @@ def _group(help_text: str) -> typer.Typer:
         cls=SpokenGroup,
         help=help_text,
         add_completion=False,
+        pretty_exceptions_enable=False,
         rich_markup_mode=None,
         no_args_is_help=True,
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
@@ -134,6 +135,10 @@ def run(arguments: list[str]) -> int:
         return _wrongly_used(wrong, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
         return 130
+    except Exception as bug:
+        if as_json:
+            complain(Failed("bug", f"{type(bug).__name__}: {bug}"), as_json=True)
+        raise
     return status if isinstance(status, int) else 0
 
 

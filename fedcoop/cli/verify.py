@@ -139,23 +139,28 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _lines(report: Report) -> Iterator[str]:
+    keys: dict[str, str] = {}
     for chain in report.chains:
         yield f"{chain.kind} {chain.chain_id}"
         yield say(f"  ordered by {chain.owner}", f"  ordonnée par {chain.owner}")
         for step in chain.proven:
-            yield (
-                f"  v{step.version:<3} {step.state:<11} {step.type:<16} "
-                + say(
-                    f"signed by {step.actor} at {step.published}",
-                    f"signé par {step.actor} le {step.published}",
-                )
+            signed = say(
+                f"signed by {step.actor}, {step.published}", f"signé par {step.actor}, {step.published}"
             )
-            yield "       " + say(f"key {step.key}", f"clé {step.key}")
+            yield f"  v{step.version:<3} {step.state:<11} {step.type:<16} {signed}"
+            keys[step.actor] = step.key
         for finding in chain.findings:
             yield "  ✗ " + _sentence(finding)
         yield "  = " + _verdict(chain)
     for finding in report.findings:
         yield "✗ " + _sentence(finding)
+    if keys:
+        yield say(
+            "Proven by these keys, which came with the history:",
+            "Prouvé par ces clés, jointes à l’historique :",
+        )
+    for actor, key in keys.items():
+        yield f"  {key}  {actor}"
     yield _overall(report)
 
 
