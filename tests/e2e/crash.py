@@ -31,8 +31,8 @@ from typing import Any, Final
 from fedcoop.cli.answer import Failed
 from fedcoop.cli.instances import LocalInstance, found, free_port, stop_all
 
-WRITERS: Final = 4
-PAUSE_BETWEEN_KILLS: Final = (0.4, 1.2)
+WRITERS: Final = 6
+PAUSE_BETWEEN_KILLS: Final = (0.1, 0.9)
 """Seconds for which a server lives, at random, once it has answered after its last death."""
 PATIENCE: Final = 90.0
 """Seconds that everything has to come to rest after the last kill."""
@@ -48,6 +48,15 @@ class Ledger:
     repeated: int = 0
     stories: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait_until_busy(self, name: str, *, seconds: float) -> bool:
+        """Return True at the moment when a request is under way at `name`, False when none was for so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.in_flight[name] > 0:
+                return True
+            time.sleep(0.001)
+        return False
 
 
 @dataclass
@@ -241,8 +250,7 @@ def reap(
         )
         name = rng.choice(behind or list(instances))
         time.sleep(rng.uniform(*PAUSE_BETWEEN_KILLS))
-        with ledger.lock:
-            busy = ledger.in_flight[name] > 0 or ledger.in_flight["lyon"] + ledger.in_flight["nantes"] > 0
+        busy = ledger.wait_until_busy(name, seconds=2.0)
         instances[name].kill()
         kills[name] += 1
         loaded[name] += int(busy)
