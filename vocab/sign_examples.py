@@ -79,14 +79,28 @@ def sign(document: Json) -> None:
     document["proof"] = {**proof, "proofValue": "z" + base58.b58encode(signature).decode()}
 
 
+def pin(document: Any, rules: dict[str, str]) -> None:
+    """Set `pricingRuleDigest` wherever one of the example rules is named."""
+    if isinstance(document, list):
+        for inner in document:
+            pin(inner, rules)
+    elif isinstance(document, dict):
+        if document.get("pricingRule") in rules:
+            document["pricingRuleDigest"] = rules[document["pricingRule"]]
+        for inner in document.values():
+            pin(inner, rules)
+
+
 def main() -> None:
-    """Link, sign and write every valid example."""
+    """Pin the rules, link, sign and write every valid example."""
     paths = {
         path.relative_to(EXAMPLES).with_suffix("").as_posix(): path
         for path in sorted(EXAMPLES.glob("*/*.json"))
         if not path.stem.endswith("_fail")
     }
     documents = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items()}
+    rules = {d["id"]: digest(d) for name, d in documents.items() if name.startswith("PricingRule/")}
+    pin(documents, rules)
     for name in LONE:
         documents[name]["previousDigest"] = multihash(name.encode())
     for chain in CHAINS:

@@ -181,6 +181,21 @@ def test_the_activities_of_a_chain_name_the_digest_before(names: tuple[str, ...]
         assert after["previousDigest"] == chain_digest(before)
 
 
+def test_the_rule_that_a_mission_or_an_engagement_pins_is_the_rule_of_the_examples():
+    rules = {
+        read(path)["id"]: chain_digest(read(path)) for path in VALID if path.parent.name == "PricingRule"
+    }
+    for name in (
+        "Mission/create-deliveries",
+        "Mission/booking-module",
+        "Engagement/offer",
+        "Engagement/accept",
+    ):
+        document = read(name)
+        pinned = document.get("result") or document.get("object") or document
+        assert pinned["pricingRuleDigest"] == rules[pinned["pricingRule"]]
+
+
 def test_the_signed_head_is_that_of_its_chain():
     for head, last in signing.HEADS.items():
         assert (read(head)["digest"], read(head)["stateVersion"]) == (
@@ -192,7 +207,7 @@ def test_the_signed_head_is_that_of_its_chain():
 def published(name: str) -> chains.Chain:
     """The chain of a proposal of which the examples show the object alone."""
     said = {
-        **{key: read(name)[key] for key in ("@context", "to")},
+        **{key: read(name)[key] for key in ("@context", "to", "published")},
         "id": "https://velo-nantes.example/activities/79",
         "type": "Create",
         "actor": NANTES,
