@@ -30,6 +30,7 @@ _PREFIXES: Final = (
     "vf:",
     "fc:",
 )
+_CONTAINERS: Final = (dict, list)
 _STRUCTURE_KEYWORDS: Final = frozenset({"@graph", "@included", "@reverse"})
 _OWN_CLASSES: Final = frozenset(name for name, info in CLASSES.items() if info.iri.startswith(NAMESPACE))
 """Classes that are fedcoop's alone; those shared with FEP-0837 (Proposal, Agreement ...) come after them."""
@@ -154,18 +155,16 @@ def refuse_structure_keywords(document: Document) -> None:
     Raises:
         Malformed: it has `@graph`, `@included` or `@reverse` somewhere (`malformed-activity`, AP-9).
     """
-    waiting: list[Any] = [document]
+    waiting: list[Any] = [dict(document)]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, Mapping):
-            for key, inside in value.items():
-                if key in _STRUCTURE_KEYWORDS:
-                    raise _malformed(f"`{key}` is not allowed.", received=key)
-                # A context may define a term by @reverse; contexts say nothing to us.
-                if key != "@context":
-                    waiting.append(inside)
-        elif isinstance(value, list):
-            waiting.extend(value)
+        if isinstance(value, dict):
+            if not _STRUCTURE_KEYWORDS.isdisjoint(value):
+                keyword = min(_STRUCTURE_KEYWORDS & value.keys())
+                raise _malformed(f"`{keyword}` is not allowed.", received=keyword)
+            # A context may define a term by @reverse; contexts say nothing to us.
+            value = [inside for name, inside in value.items() if name != "@context"]
+        waiting += [inside for inside in value if isinstance(inside, _CONTAINERS)]
 
 
 # -- activities -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 from fedcoop.errors import Malformed, TooLarge
@@ -22,6 +22,7 @@ from fedcoop.protocol.limits import (
     MAX_STRING,
 )
 
+_CONTAINERS: Final = (dict, list)
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -63,7 +64,8 @@ def loads(data: bytes) -> dict[str, Any]:
         raise Malformed(
             "malformed-json", "The body is not a JSON object.", expected="object", received=received
         )
-    _check(parsed)
+    # Half a character or NUL can only come out of an escape, and no string is longer than the whole.
+    _check(parsed, strings="\\u" in text or len(text) > MAX_STRING)
     return parsed
 
 
@@ -135,29 +137,29 @@ def _finite(literal: str) -> float:
     )
 
 
-def _check(parsed: dict[str, Any]) -> None:
-    """Walk the document once, without recursion: depth, lengths, characters."""
+def _check(parsed: dict[str, Any], *, strings: bool) -> None:
+    """Walk the document once, without recursion: depth, lengths, and where needed characters."""
     level: list[Any] = [parsed]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for value in level:
-            if isinstance(value, dict):
-                for key in value:
-                    _check_string(key)
-                inside: Any = value.values()
-            else:
-                if len(value) > MAX_ITEMS:
-                    raise _over_limit("An array has too many items.", MAX_ITEMS, len(value))
-                inside = value
-            for item in inside:
-                if isinstance(item, str):
-                    _check_string(item)
-                elif isinstance(item, dict | list):
-                    below.append(item)
+            if isinstance(value, list) and len(value) > MAX_ITEMS:
+                raise _over_limit("An array has too many items.", MAX_ITEMS, len(value))
+            inside = value.values() if isinstance(value, dict) else value
+            below += [item for item in inside if isinstance(item, _CONTAINERS)]
+            if strings:
+                _check_strings(value)
+                _check_strings(inside)
         if not below:
             return
         level = below
     raise _too_deep()
+
+
+def _check_strings(values: Iterable[Any]) -> None:
+    for value in values:
+        if isinstance(value, str):
+            _check_string(value)
 
 
 def _check_string(value: str) -> None:
