@@ -159,12 +159,15 @@ def parse(request: RawRequest) -> Parsed:
     values = request.header_values("signature")
     if not values:
         raise Unverified("signature-missing", "The request is not signed.", expected="a Signature header")
-    # (2) Of two, we would check one and somebody else would believe the other (SIG-7).
+    # (2) What is signed in the other dialect (RFC 9421) is not read in this one (SIG-8).
+    if request.header_values("signature-input"):
+        raise _malformed("The request has a Signature-Input.", expected="draft-cavage alone")
+    # (3) Of two, we would check one and somebody else would believe the other (SIG-7).
     for name in _ONCE:
         if len(request.header_values(name)) > 1:
             raise _malformed(f"The header {name} occurs more than once.", received=name)
     parameters = _parameters(values[0])
-    # (3) Without a key and a value there is nothing to verify.
+    # (4) Without a key and a value there is nothing to verify.
     for name in ("keyid", "signature"):
         if not parameters.get(name):
             raise _malformed(f"The Signature header has no {name}.", expected=name)
@@ -173,7 +176,7 @@ def parse(request: RawRequest) -> Parsed:
     algorithm = parameters.get("algorithm", "hs2019").lower()
     default = "(created)" if algorithm == "hs2019" else "date"
     covered = tuple(parameters.get("headers", default).lower().split())
-    # (4) A name listed twice is a signing string that reads in two ways.
+    # (5) A name listed twice is a signing string that reads in two ways.
     if len(set(covered)) != len(covered):
         raise _malformed("A header is listed twice in `headers`.", received=" ".join(covered)[:200])
     return Parsed(
@@ -196,7 +199,7 @@ def _parameters(value: str) -> dict[str, str]:
         if match is None:
             raise _malformed("The Signature header cannot be read.", received=ascii(value[position:][:80]))
         name = match[1].lower()
-        # (5) The last of two parameters wins here and the first one elsewhere.
+        # (6) The last of two parameters wins here and the first one elsewhere.
         if name in parameters:
             raise _malformed("A parameter of the Signature header occurs twice.", received=name)
         parameters[name] = match[2] if match[2] is not None else match[3]
@@ -215,7 +218,7 @@ def _seconds(parameters: Mapping[str, str], name: str) -> int | None:
 
 
 def _canonical_base64(value: str) -> bytes:
-    # (6) Python skips what is not base64 and ignores trailing bits: many spellings of one signature.
+    # (7) Python skips what is not base64 and ignores trailing bits: many spellings of one signature.
     try:
         raw = base64.b64decode(value, validate=True)
     except ValueError:
@@ -235,7 +238,7 @@ def check_time(parsed: Parsed, request: RawRequest, *, now: datetime, window: Wi
         Unverified: no time is signed (`coverage-insufficient`), it is outside the window (`clock-skew`;
             `received` has the difference in seconds), or the signature has run out (`signature-expired`).
     """
-    # (7) Without a signed time a captured request would live for ever.
+    # (8) Without a signed time a captured request would live for ever.
     times: list[datetime] = []
     if "date" in parsed.covered:
         times.append(_date(request))
@@ -243,7 +246,7 @@ def check_time(parsed: Parsed, request: RawRequest, *, now: datetime, window: Wi
         times.append(_moment(parsed.created))
     if not times:
         raise _uncovered("No time is signed.", ["date or (created)"], parsed)
-    # (8) A captured request must not be usable for ever, nor one made in advance.
+    # (9) A captured request must not be usable for ever, nor one made in advance.
     age, ahead = window
     for signed_at in times:
         behind = now - signed_at
@@ -255,7 +258,7 @@ def check_time(parsed: Parsed, request: RawRequest, *, now: datetime, window: Wi
                 received=f"{behind.total_seconds():+.0f} s ago",
                 extra={"difference": round(behind.total_seconds())},
             )
-    # (9) The signer's own limit holds too, signed or not: it can only make the time shorter.
+    # (10) The signer's own limit holds too, signed or not: it can only make the time shorter.
     if parsed.expires is not None and _moment(parsed.expires) < now:
         raise Unverified(
             "signature-expired",
@@ -272,23 +275,23 @@ def check_coverage(parsed: Parsed, request: RawRequest) -> None:
         Unverified: `coverage-insufficient`, `algorithm-not-allowed`, or a covered header is not there
             (`signature-malformed`).
     """
-    # (10) The union of what Mastodon and Mitra demand: else a signature fits another path, host or body.
+    # (11) The union of what Mastodon and Mitra demand: else a signature fits another path, host or body.
     needed = ["(request-target)", "host"]
     if request.method.upper() not in {"GET", "HEAD"}:
         needed.append("digest")
     missing = [name for name in needed if name not in parsed.covered]
     if missing:
         raise _uncovered("Too little of the request is signed.", missing, parsed)
-    # (11) HMAC "signatures" keyed with a public key are anybody's; sha1 and the unknown are nobody's.
+    # (12) HMAC "signatures" keyed with a public key are anybody's; sha1 and the unknown are nobody's.
     if parsed.algorithm != "hs2019" and parsed.algorithm not in _ALGORITHMS:
         raise _algorithm(", ".join(("hs2019", *_ALGORITHMS)), parsed)
-    # (12) The pseudo headers exist for hs2019 only (draft §2.3).
+    # (13) The pseudo headers exist for hs2019 only (draft §2.3).
     for name, value in (("(created)", parsed.created), ("(expires)", parsed.expires)):
         if name in parsed.covered and parsed.algorithm.startswith("rsa"):
             raise _algorithm("hs2019", parsed)
         if name in parsed.covered and value is None:
             raise _malformed(f"{name} is covered and not given.", expected=name)
-    # (13) What is signed must be there.
+    # (14) What is signed must be there.
     for name in parsed.covered:
         if not name.startswith("(") and not request.header_values(name):
             raise _malformed("A covered header is not in the request.", expected=name)
@@ -300,7 +303,7 @@ def check_host(request: RawRequest, *, public_hosts: Collection[str]) -> None:
     Raises:
         Unverified: a request to another server, replayed here (`host-mismatch`).
     """
-    # (14) Else a request to one server is good for all others.
+    # (15) Else a request to one server is good for all others.
     hosts = [value.strip().lower() for value in request.header_values("host")]
     if len(hosts) != 1 or hosts[0] not in public_hosts:
         raise Unverified(
@@ -330,13 +333,13 @@ def verify(parsed: Parsed, request: RawRequest, public_key: PublicKey) -> None:
         Unverified: `algorithm-not-allowed` when the header names one that is not the key's, else
             `signature-invalid`.
     """
-    # (15) The key decides the algorithm; a header that says otherwise is an attempt at something. For
+    # (16) The key decides the algorithm; a header that says otherwise is an attempt at something. For
     # hs2019 and an RSA key that is PKCS#1 v1.5 with SHA-256: what everybody sends, not what the draft's
     # registry says (SIG-1).
     wanted = _ALGORITHMS.get(parsed.algorithm)
     if parsed.algorithm != "hs2019" and (wanted is None or not isinstance(public_key, wanted)):
         raise _algorithm("rsa-sha256" if isinstance(public_key, RSAPublicKey) else "ed25519", parsed)
-    # (16) The mathematics, by OpenSSL.
+    # (17) The mathematics, by OpenSSL.
     try:
         message = _signing_string(request, parsed.covered, _pseudo_headers(parsed))
         if isinstance(public_key, RSAPublicKey):

@@ -521,6 +521,11 @@ def test_an_unsigned_request_is_refused():
     refused(a_request(headers={"Signature": None}), "signature-missing")
 
 
+def test_a_request_that_is_also_signed_in_the_other_dialect_is_not_read_in_this_one():
+    both = with_header(a_request(), "Signature-Input", 'sig1=("@method");created=1')
+    assert "Signature-Input" in refused(both, "signature-malformed").detail
+
+
 def test_a_signature_in_the_authorization_header_is_none():
     value = a_request().header_values("signature")[0]
     request = with_header(a_request(headers={"Signature": None}), "Authorization", f"Signature {value}")
