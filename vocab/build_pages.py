@@ -62,6 +62,7 @@ WORDS = {
     "yes": ("oui", "yes"),
     "no": ("plus tard", "later"),
     "mandatory-when": ("Obligatoire sur", "Mandatory on"),
+    "profile": ("Obligatoire dans le profil", "Mandatory in the profile"),
     "if": ("si", "if"),
     "present": ("est présent", "is present"),
     "above": ("dépasse", "is above"),
@@ -211,6 +212,8 @@ class Pages:
         rules = [self._rule(rule) for rule in info.get("requiredWhen", ())]
         if rules:
             facts.append(("mandatory-when", "<br>".join(rules)))
+        if "profile" in info:
+            facts.append(("profile", f"<code>{escape(info['profile'])}</code>"))
         parts.append(self._facts(facts))
         parts += self._example({name: info["example"]})
         return _page(parts)
