@@ -123,7 +123,12 @@ def steps_of(change: Change, s: Statements, *, bodies: Mapping[str, bytes], now:
             return (*_put_chain(change.chain, change.refs, s), Step(s.put_link, [link]))
         case DropLinks():
             row = {"of": change.chain_id, "since": change.from_version, "reason": change.reason}
-            return (Step(s.refuse_activities, [row]), Step(s.refuse_links, [row]))
+            of_tail = {"of": change.chain_id, "since": change.from_version}
+            return (
+                Step(s.cancel_deliveries, [of_tail]),
+                Step(s.refuse_activities, [row]),
+                Step(s.refuse_links, [row]),
+            )
         case ResetChain():
             if change.chain is None:
                 return (Step(s.drop_chain, [{"of": change.chain_id}]),)
@@ -337,6 +342,10 @@ class Statements:
         self.put_link = t.link.insert()
         in_force = (t.link.c.chain_id == bindparam("of")) & t.link.c.refused.is_(None)
         tail = in_force & (t.link.c.version >= bindparam("since"))
+        # Nobody is told any more what never happened.
+        self.cancel_deliveries = delete(t.delivery).where(
+            t.delivery.c.activity_id.in_(select(t.link.c.activity_id).where(tail))
+        )
         self.refuse_activities = (
             update(t.activity)
             .where(t.activity.c.id.in_(select(t.link.c.activity_id).where(tail)))

@@ -11,6 +11,7 @@ ten times what the statement does. `ShortCalls` does at once what cannot wait fo
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -110,6 +111,14 @@ class ShortCalls(aiosqlite.Connection):
         super().__init__(partial(sqlite3.connect, database, **settings), iter_chunk_size=64)
         self._thread.daemon = True
         self._may_wait = may_wait
+
+    async def _connect(self) -> aiosqlite.Connection:
+        try:
+            return await super()._connect()
+        except sqlite3.Error:
+            # Its thread is told to stop and would answer to a loop that may be gone by then.
+            await asyncio.to_thread(self._thread.join)
+            raise
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         call = fn.__qualname__

@@ -57,6 +57,15 @@ CHAIN_BY_REF: Final = (
 )
 CHAIN_BY_REF_LOCKED: Final = CHAIN_BY_REF.with_for_update(of=t.chain)
 ENGAGEMENTS: Final = select(t.chain).where(t.chain.c.proposal == bindparam("proposal")).order_by(t.chain.c.n)
+OPEN_PROPOSALS: Final = (
+    select(t.chain)
+    .where(
+        t.chain.c.owner == bindparam("owner"),
+        t.chain.c.kind.in_(("Mission", "Listing")),
+        t.chain.c.state == "published",
+    )
+    .order_by(t.chain.c.n)
+)
 ENGAGEMENTS_OF: Final = (
     select(t.chain)
     .where(

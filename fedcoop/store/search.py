@@ -125,7 +125,7 @@ def haversine_km(one: tuple[float, float], other: tuple[float, float]) -> float:
     """Return the distance of two places, given as degrees of latitude and longitude, over the sphere.
 
     >>> round(haversine_km((45.758, 4.835), (47.218, -1.554)))
-    516
+    515
     """
     (lat1, lon1), (lat2, lon2) = one, other
     up = sin(radians(lat2 - lat1) / 2) ** 2

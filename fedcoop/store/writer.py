@@ -104,8 +104,15 @@ class GroupWriter:
     # -----------------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        while (asked := await self._queue.get()) is not None:
-            await self._run_group(asked)
+        try:
+            while (asked := await self._queue.get()) is not None:
+                await self._run_group(asked)
+        except BaseException as error:
+            # Only the end of the program comes this far. Nobody is left waiting for it.
+            while not self._queue.empty():
+                if (asked := self._queue.get_nowait()) is not None:
+                    refuse(asked.answer, error)
+            raise
 
     async def _run_group(self, first: _Asked) -> None:
         """Run `first` and what else is waiting, commit, answer. Whatever happens, everybody is answered."""
@@ -121,10 +128,10 @@ class GroupWriter:
                 asked = self._next(group)
             await group.transaction.commit()
         except BaseException as error:
+            await self._disconnect()
             left = [a for a, _ in group.done] if group else []
             for one in left if asked is None else [*left, asked]:
                 refuse(one.answer, error)
-            await self._disconnect()
             if not isinstance(error, Exception):
                 raise
         else:
