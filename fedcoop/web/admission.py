@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 from typing import Final, TypeAlias
@@ -247,6 +248,7 @@ def _was_verified(error: FedcoopError) -> bool:
     return isinstance(error, Conflict | Invalid | NotImplementedYet) or error.code in _AFTER_VERIFICATION
 
 
+@lru_cache(maxsize=4096)
 def _network_of(address: str | None) -> str | None:
     try:
         parsed = ip_address(address or "")

@@ -72,10 +72,11 @@ async def test_a_resource_that_cannot_be_read_is_400(client: Any, resources: tup
         f"{BASE}/actors/nobody",
         "https://coop-b.example/actors/bob",
         f"{BASE}/missions/x",
+        f"{BASE}/actors/carol",
     ],
 )
 async def test_whoever_we_do_not_host_is_404(client: Any, reader: FakeReader, resource: str):
-    reader.put(an_actor("bob", local=False, base="https://coop-b.example"))
+    reader.put(an_actor("bob", local=False, base="https://coop-b.example"), an_actor("carol", local=False))
     response = await finger(client, resource)
     assert (response.status, await code_of(response)) == (404, "not-found")
 
