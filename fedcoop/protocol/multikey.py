@@ -176,8 +176,11 @@ def proof_key_of(
         raise _proof_key("The actor does not list this key for proofs.", received=verification_method)
     method = listed[0]
     # (5) Controlled by the actor (CID, "retrieve verification method").
-    if method.get("type") != "Multikey" or method.get("controller") != actor_document.get("id"):
-        raise _proof_key("The key is not a Multikey of the actor.", received=str(method.get("controller")))
+    controller = method.get("controller")
+    if method.get("type") != "Multikey" or not isinstance(controller, str):
+        raise _proof_key("The key is not a Multikey with a controller.", received=str(method.get("type")))
+    if controller != actor_document.get("id"):
+        raise _proof_key("The key is not the actor's own.", received=controller)
     # (6) Not given up by then. A date that cannot be read is one that may have passed.
     for name in ("revoked", "expires"):
         if at is not None and name in method:

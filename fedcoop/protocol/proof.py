@@ -159,7 +159,7 @@ def _proof_of(document: Document) -> Mapping[str, Any]:
 
 def _check_context(document: Document, proof: Mapping[str, Any]) -> None:
     mine, its = document.get("@context"), proof.get("@context")
-    if not isinstance(mine, list) or not isinstance(its, list) or mine != its:
+    if not isinstance(mine, list) or mine != its:
         raise Unverified(
             "proof-context",
             "The proof's `@context` is not the document's.",

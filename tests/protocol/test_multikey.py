@@ -270,6 +270,14 @@ def test_a_key_that_does_not_count_for_proofs_is_refused(methods: Any):
     assert refusal.value.code == "proof-key"
 
 
+def test_a_document_without_an_id_controls_no_key():
+    with pytest.raises(Unverified) as refusal:
+        multikey.proof_key_of(
+            an_actor(id=None, assertionMethod=[a_multikey(controller=None)]), PROOF_KEY, at=NOW
+        )
+    assert refusal.value.code == "proof-key"
+
+
 def test_a_retired_key_still_counts_for_what_was_received_before():
     actor = an_actor(assertionMethod=[a_multikey(revoked="2026-11-22T12:00:00Z")])
     expected = ed_key(COOP).public_key()

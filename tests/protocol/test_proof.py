@@ -143,6 +143,14 @@ def test_the_credentials_of_the_vectors_verify(shared: Path):
         verify_with(found[name], key)
 
 
+def test_the_mathematics_alone_fit_one_document_and_one_key():
+    verify_with(signed(), ed_key(COOP).public_key())
+    for document, key in ((signed(), "mallory"), ({**signed(), "extra": 1}, COOP)):
+        with pytest.raises(Unverified) as refusal:
+            verify_with(document, ed_key(key).public_key())
+        assert refusal.value.code == "proof-invalid"
+
+
 # -- making ---------------------------------------------------------------------------------------------
 
 
@@ -263,7 +271,8 @@ def test_a_document_that_names_nobody_or_two_owners_is_nobodys():
     two = {"@context": [AS2], "attributedTo": [f"{MALLORY}/a", f"{MALLORY}/b"], "issuer": COOP}
     refused(signed(two), "proof-key")
     nobody = an_actor(id=None)
-    refused(signed(a_create(actor=None)), "proof-key", actor=nobody)
+    refusal = refused(signed(a_create(actor=None)), "proof-key", actor=nobody)
+    assert "owner" in refusal.detail
 
 
 def test_a_key_that_was_revoked_before_is_refused_and_one_revoked_after_is_not():

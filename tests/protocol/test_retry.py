@@ -139,7 +139,7 @@ def test_a_refusal_for_good_is_not_tried_again(status: int):
 
 
 @pytest.mark.parametrize(
-    "status", [401, 408, 425, 429, 500, 502, 503, 504, 520, 301, 302, 307, 308, 100, 0, 600]
+    "status", [401, 408, 425, 429, 500, 502, 503, 504, 520, 300, 301, 302, 307, 308, 100, 0, 600]
 )
 def test_what_may_pass_is_tried_again(status: int):
     assert verdict(status, None) == "retry"
