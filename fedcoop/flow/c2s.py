@@ -9,12 +9,25 @@ from fedcoop.flow.outbound import Published, publish
 from fedcoop.flow.world import World
 from fedcoop.protocol.authorise import LATER, RULES
 from fedcoop.protocol.messages import Document, Intent
-from fedcoop.protocol.model import LIFECYCLES
 from fedcoop.protocol.shape import id_of, types_of
 
-ACTIVITIES: Final = (
-    frozenset(RULES) | LATER | {e.activity for life in LIFECYCLES.values() for e in life.edges}
+FOREIGN: Final = frozenset(
+    {
+        "Arrive",
+        "Dislike",
+        "Ignore",
+        "IntransitiveActivity",
+        "Like",
+        "Listen",
+        "Question",
+        "Read",
+        "Travel",
+        "View",
+    }
 )
+"""Activities of ActivityStreams that the vocabulary does not use: heard without effect, and not said."""
+
+ACTIVITIES: Final = frozenset(RULES) | LATER | FOREIGN
 """Types that are activities; anything else posted to an outbox is an object, to be wrapped in a Create (§6.2.1)."""
 
 OWN_AFFAIR: Final = frozenset({"id", "actor", "published", "proof", "signature", "bto", "bcc"})
@@ -38,7 +51,7 @@ async def submit(actor: str, document: Document, *, client_key: str | None, worl
             "malformed-activity", "A client speaks for the owner of the outbox only.", expected=actor
         )
     kind = named[0] if named else "Create"
-    if kind in LATER:
+    if kind not in RULES:
         raise NotImplementedYet("not-implemented", f"{kind} is not in this release; see ROADMAP.md.")
     body = (
         {k: v for k, v in document.items() if k not in OWN_AFFAIR}

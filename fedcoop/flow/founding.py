@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fedcoop.errors import Conflict, Invalid, NotFound
+from fedcoop.flow.catchup import REACHED, owed_boards
 from fedcoop.flow.reading import hash_token
 from fedcoop.flow.scene import credential_id
 from fedcoop.flow.world import World
@@ -184,9 +185,16 @@ async def decide_peer(
             since=world.clock(),
         )
         await tx.put_peer(peer)
+        # Whoever is let in, or further in, sees the board as if it had been there.
+        if peer.state in REACHED and (
+            known is None or known.state not in REACHED or peer.network > known.network
+        ):
+            await tx.make(await owed_boards(tx, peer, instance))
         return peer
 
-    return await world.store.write(work)
+    decided = await world.store.write(work)
+    world.doorbell.ring()
+    return decided
 
 
 async def list_peers(world: World) -> tuple[Peer, ...]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+import structlog
+
 from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Unverified
-from fedcoop.flow.saying import answer, check_object, having_met, keep
+from fedcoop.flow.catchup import REACHED
+from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import World
-from fedcoop.ports import Peer, Reader, Transaction
+from fedcoop.ports import Peer, Reader, StoredActor, Transaction
 from fedcoop.protocol import credentials
 from fedcoop.protocol.authorise import Ignored, authorise
-from fedcoop.protocol.ids import origin
+from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import (
     Activity,
     Claimed,
@@ -28,8 +31,13 @@ from fedcoop.protocol.messages import (
 from fedcoop.protocol.opening import open_request
 from fedcoop.protocol.verification import verify
 
+SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
+"""Activities whose credentials a guard looks at."""
+
 STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proof-invalid", "proof-key"})
 """Failures that a rotated key would explain: the key is fetched once more before the answer is 401 (SIG-21)."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,11 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         window=instance.window,
     )
     await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of))
+    if await _is_about_a_stranger(claimed.activity, world):
+        return _ignored(claimed.activity, "an actor that we never knew")
     verified = await _verify(world, claimed, now)
     keys = {verified.keys.actor["id"]: verified.keys.actor}
-    if verified.proved:
+    if verified.proved and verified.activity.type in SHOWS_CREDENTIALS:
         keys = await issuer_keys(verified.activity, world, keys)
 
     async def take(tx: Transaction) -> Receipt:
@@ -72,14 +82,17 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
             raise _Reused(activity)
         # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
         scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
-        check_object(activity, scene)
+        check_shape(activity, scene)
         try:
             authorised = authorise(verified, scene)
-        except Ignored:
-            return Receipt("ignored", activity.id)
+        except Ignored as ignored:
+            return _ignored(activity, ignored.why)
         # A server that speaks is there again: what waits for it need not wait out its back-off.
         await tx.awaken(origin(activity.actor))
-        await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
+        # (3) The sender as its server shows it, unless we have it as new as that, or from itself.
+        known = await tx.actor(activity.actor)
+        if known is None or (not known.local and known.fetched_at < verified.keys.fetched_at):
+            await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
         own_inbox = (inbox_of,) if inbox_of else ()
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
         await answer(tx, reactions, world=world, now=now, keys=keys)
@@ -97,13 +110,45 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
 
 
 async def issuer_keys(activity: Activity, world: World, known: Mapping[str, Document]) -> dict[str, Document]:
-    """Return the actor documents of everyone whose credential the activity shows: fetched before any transaction."""
+    """Return `known` and the actor documents of those whose credentials the activity shows.
+
+    Only ours and those of co-ops that we work with: nobody makes us fetch from whom he likes, and whose issuer stays
+    unknown is refused by the guard. Fetched before any transaction.
+    """
     keys = dict(known)
     documents = [activity.raw, activity.object or {}, activity.raw.get("result") or {}]
     for issuer in credentials.issuers(d for d in documents if isinstance(d, Mapping)):
-        if issuer not in keys:
+        if issuer in keys:
+            continue
+        check_id(issuer, allow_origins=world.instance.allow_origins)
+        stored, peer = await world.store.read(lambda reader, who=issuer: _issuer(reader, who))  # type: ignore[misc]
+        if world.instance.hosts(issuer):
+            if stored is not None:
+                keys[issuer] = stored.document
+        elif peer is not None and peer.state in REACHED:
             keys[issuer] = (await world.resolver.resolve(issuer)).actor
     return keys
+
+
+async def _issuer(reader: Reader, issuer: str) -> tuple[StoredActor | None, Peer | None]:
+    return await reader.actor(issuer), await reader.peer(origin(issuer))
+
+
+async def _is_about_a_stranger(activity: Activity, world: World) -> bool:
+    """Tell whether somebody we never knew says that it has changed or is gone: then no key is worth a fetch (AP-27)."""
+    if activity.type not in ("Delete", "Update") or activity.object_id != activity.actor:
+        return False
+
+    async def find(reader: Reader) -> bool:
+        return await reader.actor(activity.actor) is None
+
+    return await world.store.read(find)
+
+
+def _ignored(activity: Activity, why: str) -> Receipt:
+    """Accept without effect, and leave a line from which such messages can be counted (D3)."""
+    log.info("inbox.ignored", type=activity.type[:80], origin=origin(activity.actor), why=why)
+    return Receipt("ignored", activity.id)
 
 
 async def _verify(world: World, claimed: Claimed, now: datetime) -> Verified:

@@ -16,13 +16,14 @@ from datetime import datetime
 
 from fedcoop.errors import Conflict, TryLater
 from fedcoop.flow.saying import Said, having_met, say
-from fedcoop.flow.scene import fold_of
+from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
 from fedcoop.ports import Delivered, GivenUp, Lane, Outcome, Owed, StoredActivity, Transaction, TryAgain
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.effects import take_off
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
-from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, DropLinks, Intent, ResetChain
+from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, Intent
 from fedcoop.protocol.retry import is_erasure, next_attempt, verdict
 from fedcoop.protocol.shape import read_activity
 
@@ -132,7 +133,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         for outcome in outcomes:
             if isinstance(outcome, GivenUp):
                 refused = next(o for o in owed if o.id == outcome.id)
-                await _take_back(tx, refused, lane, outcome.reason)
+                await _take_back(tx, refused, lane, outcome.reason, now)
 
     await world.store.write(settle)
 
@@ -201,7 +202,7 @@ async def _confirm(tx: Transaction, item: Owed, lane: Lane) -> None:
         await tx.make([ConfirmLinks(chain.id, version)])
 
 
-async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str) -> None:
+async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str, now: datetime) -> None:
     """The owner refused a tentative transition of ours: it and what was built on it never happened."""
     chain = await _owned_by(tx, item, lane)
     if chain is None:
@@ -210,8 +211,8 @@ async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str) -> No
     if link is None or link.confirmed:
         return
     proposal = await tx.chain(chain.proposal) if chain.proposal else None
-    before = await fold_of(tx, chain.id, link.version - 1, Facts(proposal=proposal))
-    await tx.make([DropLinks(chain.id, link.version, reason), ResetChain(chain.id, before)])
+    before, tail = await split(tx, chain.id, link.version, Facts(proposal=proposal))
+    await tx.make(take_off(chain.id, link.version, reason, before=before, tail=tail, now=now))
 
 
 async def _owned_by(tx: Transaction, item: Owed, lane: Lane) -> Chain | None:

@@ -8,6 +8,7 @@ from fedcoop.errors import Gone, NotFound, Unverified
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, StoredActivity, StoredObject
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.audience import local_readers
 from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import ChainRecord, history_document
 from fedcoop.protocol.messages import Chain, Document
@@ -78,14 +79,14 @@ async def read_activity_document(iri: str, *, actor: str | None, world: World) -
             return None
         document = strict_json.loads(stored.body)
         chain = await reader.chain(iri)
-        addressed = {*recipients(document), stored.actor}
-        if chain is not None:
-            addressed |= {*chain.parties.values()}
-        if addressed & {*readers}:
-            return document
-        shared = any(not world.instance.hosts(r) or r.startswith(world.instance.coop) for r in addressed)
-        about_work = chain is not None and chain.kind == "Engagement"
-        return document if actor is not None and shared and not about_work else None
+        # (1) What moves an engagement is for its parties.
+        if chain is not None and chain.kind == "Engagement":
+            return document if _party(chain, actor, world) else None
+        # (2) Everything else is for whom it is addressed to, and for whoever said it.
+        addressed = recipients(document)
+        local = frozenset(r for r in addressed if world.instance.hosts(r))
+        allowed = local_readers(addressed, base=world.instance.base, local_actors=local)
+        return document if _may_read(allowed, stored.actor, readers) else None
 
     found = await world.store.read(find)
     if found is None:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from fedcoop.errors import FedcoopError, Invalid
+from fedcoop.errors import Unavailable
+from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.scene import gather
-from fedcoop.flow.world import World
-from fedcoop.ports import StoredActor, Transaction
+from fedcoop.flow.world import Instance, World
+from fedcoop.ports import Follow, Peer, Transaction
 from fedcoop.protocol import schemas, strict_json
 from fedcoop.protocol.audience import Follower, inboxes, is_collection
-from fedcoop.protocol.authorise import CONTRACT_CLASSES, Scene, authorise_own
+from fedcoop.protocol.authorise import CONTRACT_CLASSES, ROWS, Scene, authorise_own
 from fedcoop.protocol.build import complete, draft
 from fedcoop.protocol.effects import effects_of
 from fedcoop.protocol.ids import origin
@@ -31,12 +32,9 @@ from fedcoop.protocol.messages import (
     RecordActivity,
 )
 from fedcoop.protocol.proof import sign_document
-from fedcoop.protocol.shape import PUBLIC, read_activity
+from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
 
 T = TypeVar("T")
-
-MAX_REACTIONS = 2_000
-"""Activities that one message may make us say (a withdrawn mission answers every candidate); a loop ends here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ async def keep(
         outbox_of=activity.actor if local else None,
         client_key=client_key,
     )
-    owed = await _owed(tx, activity, world) if local else ()
+    owed = await _owed(tx, activity, scene, world) if local else ()
     await tx.make([record, *effects.changes, *owed])
     return tuple(effects.reactions)
 
@@ -93,7 +91,7 @@ async def say(
     # What was filled in names more than the draft did: the decision is made on the scene of the whole.
     keys = {**keys, **await _own_keys(tx, world, intent.actor)}
     scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
-    check_object(activity, scene)
+    check_shape(activity, scene)
     authorised = authorise_own(activity, scene)
     reactions = await keep(
         tx, authorised, scene, world=world, now=now, inbox_of=(), client_key=intent.client_key
@@ -110,19 +108,29 @@ async def answer(
     now: datetime,
     keys: Mapping[str, Document],
 ) -> None:
-    """Say every reaction, in order; each may cause more, which its own `say` answers."""
-    if len(reactions) > MAX_REACTIONS:
-        raise Invalid(
-            "guard-failed", "This would answer too many candidates at once.", expected=str(MAX_REACTIONS)
-        )
+    """Say every reaction, in order; each may cause more, which its own `say` answers.
+
+    There are never more than candidates may wait (`limits.MAX_CANDIDATES`), and each moves a chain on to a state from
+    which the same reaction is not caused again.
+    """
     for intent in reactions:
         await say(tx, intent, world=world, now=now, keys=keys)
 
 
-def check_object(activity: Activity, scene: Scene) -> None:
-    """A known class keeps to its schema, in what we say as in what we hear (D3: 422)."""
-    if scene.fedcoop and activity.object is not None and activity.object_class in CONTRACT_CLASSES:
-        schemas.check(activity.object, activity.object_class)
+def check_shape(activity: Activity, scene: Scene) -> None:
+    """Return when what the vocabulary knows keeps to its schema, in what we say as in what we hear (D3: 422).
+
+    A plain FEP-0837 message has no schema of ours; but whoever has our contract keeps to our form of it.
+    """
+    name, result = activity.object_class, activity.raw.get("result")
+    ours = scene.fedcoop or (scene.chain is not None and name != "Engagement")
+    about_itself = activity.object_id == activity.actor
+    if ours and activity.object is not None and ROWS.get((activity.type, name), about_itself):
+        schemas.check(activity.object, name)
+    if scene.fedcoop and (scene.chain is not None or name in CONTRACT_CLASSES):
+        schemas.check(activity.raw, activity.type)
+    if isinstance(result, Mapping) and ("fedcoopType" in result or class_of(result) == "WorkAttestation"):
+        schemas.check(result, class_of(result))
 
 
 def _signed(document: dict[str, Any], actor: str, now: datetime, world: World) -> dict[str, Any]:
@@ -158,19 +166,18 @@ async def _readers_inboxes(tx: Transaction, activity: Activity, world: World) ->
     return found
 
 
-async def _owed(tx: Transaction, activity: Activity, world: World) -> tuple[Deliver, ...]:
-    """Return one delivery for each remote inbox that is owed a copy; blocked and frozen peers are owed none."""
+async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World) -> tuple[Deliver, ...]:
+    """Return one delivery for each remote inbox that is owed a copy; blocked and frozen peers are owed none.
+
+    Whoever is accepted as a follower is owed the board as well.
+    """
     instance = world.instance
     peers = {p.origin: p for p in await tx.peers()}
-    reached = {o for o, p in peers.items() if p.state in ("allowed", "limited")}
+    reached = {o for o, p in peers.items() if p.state in REACHED}
     followers: list[Follower] = []
     if any(r in (f"{activity.actor}/followers", f"{activity.actor}/network") for r in activity.recipients):
-        for follow in await tx.followers(activity.actor):
-            stored = await tx.actor(follow.follower)
-            if follow.state == "accepted" and stored is not None and not stored.local:
-                host = origin(stored.id)
-                if host in reached:
-                    followers.append(Follower(stored.id, _inbox(stored), peers[host].network))
+        found = [await remote_follower(tx, f, peers, instance) for f in await tx.followers(activity.actor)]
+        followers = [follower for follower in found if follower is not None]
     actors: dict[str, str] = {}
     for recipient in activity.recipients:
         if recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient):
@@ -180,18 +187,33 @@ async def _owed(tx: Transaction, activity: Activity, world: World) -> tuple[Deli
         stored = await tx.actor(recipient)
         if stored is None:
             raise Unmet(recipient)
-        actors[recipient] = _inbox(stored)
+        actors[recipient] = inbox_of(stored)
     owed = inboxes(
         activity.recipients, sender=activity.actor, base=instance.base, followers=followers, actors=actors
     )
-    return tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
+    copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
+    return (*copies, *await _owed_to_newcomer(tx, activity, scene, peers, instance))
 
 
-class Unmet(FedcoopError):
-    """Somebody is owed a copy whose inbox we do not know: the transaction is given up, and tried again once we do."""
+async def _owed_to_newcomer(
+    tx: Transaction, activity: Activity, scene: Scene, peers: Mapping[str, Peer], instance: Instance
+) -> tuple[Deliver, ...]:
+    fact = scene.follow
+    if fact is None or activity.type != "Accept":
+        return ()
+    follow = Follow(fact.follower, fact.followed, fact.activity_id, "accepted")
+    follower = await remote_follower(tx, follow, peers, instance)
+    return await owed_board(tx, fact.followed, follower, instance) if follower is not None else ()
+
+
+class Unmet(Unavailable):
+    """Somebody is owed a copy whose inbox we do not know: the transaction is given up, and tried again once we do.
+
+    Whoever names more strangers than are fetched for one message is told to try again: then fewer are unknown.
+    """
 
     def __init__(self, actor: str) -> None:
-        super().__init__("unavailable", "This actor is not known here yet.", received=actor)
+        super().__init__("unavailable", "This actor is not known here yet.", received=actor, retry_after=5)
         self.actor = actor
 
 
@@ -213,7 +235,3 @@ async def having_met(world: World, work: Callable[[Transaction], Awaitable[T]]) 
 
 MAX_MEETINGS = 8
 """Actors fetched for one activity (security.md §3.2: at most 10 fetches for one request)."""
-
-
-def _inbox(actor: StoredActor) -> str:
-    return actor.shared_inbox or actor.inbox

@@ -9,8 +9,8 @@ from datetime import datetime
 from fedcoop.flow.world import Instance
 from fedcoop.ports import Transaction
 from fedcoop.protocol import strict_json
-from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target
-from fedcoop.protocol.chain import Reference, proposal_of, reference_of, refold
+from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target, named_anew
+from fedcoop.protocol.chain import Reference, proposal_of, proposer_of, reference_of, refold
 from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.messages import Activity, Chain, Document
@@ -24,6 +24,7 @@ async def gather(
     """Return the scene of `activity`. `keys` are the actor documents for the proofs of credentials inside it."""
     reference = reference_of(activity)
     chain = await tx.chain(reference.ref) if reference else None
+    owner, gone = await _object(tx, activity)
     scene = Scene(
         base=instance.base,
         now=now,
@@ -34,8 +35,12 @@ async def gather(
         chain=chain,
         links=await tx.links(chain.id) if chain else (),
         facts=await _facts(tx, activity, reference, chain, instance, now, keys),
-        object_owner=await _owner(tx, activity),
+        object_owner=owner,
+        object_gone=gone,
+        in_use=await _in_use(tx, activity),
         follow=await _follow(tx, activity) if chain is None else None,
+        follows=await _follows(tx, activity),
+        profile=await _profile(tx, activity, instance),
         local_actors=await _local(tx, activity, instance),
         rule_digest=await _rule_digest(tx, activity, instance),
         credential=await _credential(tx, activity, instance),
@@ -43,14 +48,16 @@ async def gather(
     placement = displaced(scene, activity)
     if placement is None or placement.displaces_from is None or chain is None:
         return scene
-    kept = [link for link in scene.links if link.version < placement.displaces_from]
-    return replace(scene, prefix=await fold_of(tx, chain.id, len(kept), scene.facts))
+    prefix, tail = await split(tx, chain.id, placement.displaces_from, scene.facts)
+    return replace(scene, prefix=prefix, taken_off=tail)
 
 
-async def fold_of(tx: Transaction, chain_id: str, versions: int, facts: Facts) -> Chain | None:
-    """Return the chain as of its first `versions` links, folded again from the stored activities."""
-    history = (await tx.history(chain_id))[:versions]
-    return refold([read_activity(strict_json.loads(a.body), a.body) for a in history], facts)
+async def split(
+    tx: Transaction, chain_id: str, version: int, facts: Facts
+) -> tuple[Chain | None, tuple[Activity, ...]]:
+    """Return the chain as it was before `version`, folded again, and the activities from there on."""
+    history = [read_activity(strict_json.loads(a.body), a.body) for a in await tx.history(chain_id)]
+    return refold(history[: version - 1], facts), tuple(history[version - 1 :])
 
 
 async def _facts(
@@ -70,17 +77,20 @@ async def _facts(
     elif chain is None and reference is not None and reference.begins and activity.object is not None:
         owner = id_of(activity.object.get("attributedTo"))
     proposal = await tx.chain(proposal_id) if proposal_id else None
-    if owner is None and proposal is not None:
-        owner = proposal.owner
+    if owner is None and activity.type == "Offer":
+        # Of a proposal that we do not have, whoever is asked is taken for the owner: it may be one of us.
+        owner = proposer_of(activity, proposal)
     owner_here = owner is not None and instance.hosts(owner)
     of = proposal.id if proposal else chain.id if chain else None
     return Facts(
         owner_here=owner_here,
         proposal=proposal,
+        proposal_current=owner_here or instance.hosts(activity.actor),
         engagements=await tx.engagements(of) if owner_here and of else (),
         keys=keys,
         rules_known=await _rules_known(tx, activity) if owner_here else True,
         now=now,
+        ahead=instance.window[1],
     )
 
 
@@ -99,14 +109,50 @@ async def _rule_digest(tx: Transaction, activity: Activity, instance: Instance) 
     return chain_digest(rule.document) if rule is not None else None
 
 
-async def _owner(tx: Transaction, activity: Activity) -> str | None:
+async def _object(tx: Transaction, activity: Activity) -> tuple[str | None, bool]:
+    """Return (owner, was deleted) of what the activity creates, updates or deletes. An actor is its own."""
     if activity.type not in ("Create", "Update", "Delete") or activity.object_id is None:
-        return None
+        return None, False
+    actor = await tx.actor(activity.object_id)
+    if actor is not None:
+        return actor.id, False
     stored = await tx.object(activity.object_id)
-    return stored.owner if stored else None
+    return (stored.owner, stored.deleted_at is not None) if stored else (None, False)
+
+
+async def _in_use(tx: Transaction, activity: Activity) -> frozenset[str]:
+    taken = [
+        iri
+        for iri in named_anew(activity)
+        if await tx.object(iri) is not None
+        or await tx.chain(iri) is not None
+        or await tx.actor(iri) is not None
+    ]
+    return frozenset(taken)
+
+
+async def _follows(tx: Transaction, activity: Activity) -> tuple[FollowFact, ...]:
+    if activity.type != "Delete" or activity.object_id != activity.actor:
+        return ()
+    found = [*await tx.followers(activity.actor), *await tx.following(activity.actor)]
+    return tuple(FollowFact(f.follower, f.followed, f.activity_id, f.state) for f in found)
+
+
+async def _profile(tx: Transaction, activity: Activity, instance: Instance) -> Document | None:
+    if (
+        activity.type != "Update"
+        or activity.object_id != activity.actor
+        or not instance.hosts(activity.actor)
+    ):
+        return None
+    stored = await tx.actor(activity.actor)
+    return stored.document if stored else None
 
 
 async def _follow(tx: Transaction, activity: Activity) -> FollowFact | None:
+    if activity.type == "Follow" and activity.object_id is not None:
+        asked = await tx.follow(activity.actor, activity.object_id)
+        return FollowFact(asked.follower, asked.followed, asked.activity_id, asked.state) if asked else None
     if activity.type not in ("Accept", "Reject", "Undo"):
         return None
     target = follow_target(activity)

@@ -57,7 +57,8 @@ def inboxes(
             found += [f.inbox for f in known if f.network]
         elif recipient in actors:
             found.append(actors[recipient])
-    return tuple(i for i in dict.fromkeys(found) if not i.startswith(base + "/"))
+    # Whoever is gone, or never said where to post, has no inbox.
+    return tuple(i for i in dict.fromkeys(found) if i and not i.startswith(base + "/"))
 
 
 def is_collection(iri: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 from fedcoop.errors import (
     Conflict,
     Forbidden,
+    Gone,
+    Invalid,
     Malformed,
     NotFound,
     NotImplementedYet,
@@ -21,10 +23,12 @@ from fedcoop.errors import (
     Unverified,
 )
 from fedcoop.protocol import chain as chains
+from fedcoop.protocol import guards
 from fedcoop.protocol.chain import Placement, Reference, Taken
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.ids import same_origin
 from fedcoop.protocol.messages import Activity, Authorised, Chain, Document, Link, Verified
+from fedcoop.protocol.model import AUTHORISATION, CLASSES, NAMESPACE
 from fedcoop.protocol.shape import id_of, ids_of
 
 
@@ -53,8 +57,18 @@ class Scene:
     """The chain without its tentative tail, when `place` said that the activity displaces it."""
     facts: Facts = field(default_factory=Facts)
     object_owner: str | None = None
-    """Owner of the stored object that the activity names; None when it is unknown here."""
+    """Owner of the stored object (or the actor itself) that the activity names; None when it is unknown here."""
+    object_gone: bool = False
+    """The object that the activity names was deleted."""
+    in_use: frozenset[str] = frozenset()
+    """Those ids that the activity gives to something new, but that name something here already."""
+    taken_off: tuple[Activity, ...] = ()
+    """The activities of the tentative tail, when `place` said that the activity displaces it."""
     follow: FollowFact | None = None
+    follows: tuple[FollowFact, ...] = ()
+    """Delete of an actor: who follows it, and whom it follows."""
+    profile: Document | None = None
+    """Update of one of our actors: its document as it stands."""
     local_actors: frozenset[str] = frozenset()
     """Those of the actors named in the activity that we host."""
     rule_digest: str | None = None
@@ -72,10 +86,24 @@ CONTRACT_CLASSES: Final = frozenset(
 )
 """Classes whose activities move a chain and therefore carry a proof (decision D5)."""
 
-LATER: Final = frozenset(
-    {"Flag", "Join", "Leave", "Invite", "Move", "Add", "Remove", "Announce", "Block", "Ignore"}
-)
-"""Activities of the vocabulary that this release refuses as not implemented (`ROADMAP.md`)."""
+ROWS: Final[Mapping[tuple[str, str], bool]] = {
+    (row.activity, name): any(
+        other.implemented
+        for other in AUTHORISATION
+        if other.activity == row.activity and name in other.object_classes
+    )
+    for row in AUTHORISATION
+    for name in row.object_classes
+}
+"""(activity type, what it is about) to whether this release does it, as the vocabulary's table says."""
+
+LATER: Final = frozenset({activity for activity, _ in ROWS}) - {
+    activity for (activity, _), implemented in ROWS.items() if implemented
+}
+"""Activities of the vocabulary that this release refuses as not implemented, whatever they are about."""
+
+OWN_CLASSES: Final = frozenset(name for name, info in CLASSES.items() if info.iri.startswith(NAMESPACE))
+"""Classes that only the vocabulary's table speaks for; everything else is an opaque object to us."""
 
 
 class Ignored(Exception):
@@ -94,22 +122,60 @@ def authorise(verified: Verified, scene: Scene) -> Authorised:
         Ignored: it is accepted without effect.
     """
     activity = verified.activity
+    if _is_contract(activity, scene):
+        _check_proof(activity, verified, scene)
+    taken = _allowed(activity, scene)
+    # (1) A contract is between its parties, and we keep it for ours: nobody leaves other people's with us.
+    parties = taken.chain.parties.values() if taken is not None else ()
+    if taken is not None and taken.chain.kind == "Engagement" and not any(map(scene.hosts, parties)):
+        raise Forbidden("wrong-party", "None of its parties is here.", received=activity.id)
+    return _authorised(activity, scene, taken, verified)
+
+
+def authorise_own(activity: Activity, scene: Scene) -> Authorised:
+    """Return what an activity of one of our own actors may do: same rules, same refusals, and nothing is ignored.
+
+    Raises:
+        Refused: it may not; nothing was changed.
+    """
+    # Who leaves takes the history along: that is mobility, and not in this release.
+    if activity.type == "Delete" and activity.object_id == activity.actor:
+        raise NotImplementedYet(
+            "not-implemented", "Closing an account is not in this release; see ROADMAP.md."
+        )
+    try:
+        taken = _allowed(activity, scene)
+    except Ignored as ignored:
+        if activity.type in RULES:
+            raise NotFound(
+                "not-found", f"Nothing to do: {ignored.why}.", received=activity.object_id
+            ) from None
+        raise NotImplementedYet(
+            "not-implemented", f"{activity.type} is not something that we can say."
+        ) from None
+    return _authorised(activity, scene, taken, None)
+
+
+def _check_proof(activity: Activity, verified: Verified, scene: Scene) -> None:
     # (1) Steps of a contract carry a proof of their own: the HTTP signature proves the courier, for this once.
-    if _is_contract(activity, scene) and not verified.proved:
+    if not verified.proved:
         raise Unverified(
             "proof-missing",
             "A step of a contract carries a data integrity proof by its sender.",
             expected="proof: eddsa-jcs-2022",
             received="no proof",
         )
-    taken = _allowed(activity, scene)
-    return _authorised(activity, scene, taken, verified)
-
-
-def authorise_own(activity: Activity, scene: Scene) -> Authorised:
-    """Return what an activity of one of our own actors may do; same rules, same refusals."""
-    taken = _allowed(activity, scene)
-    return _authorised(activity, scene, taken, None)
+    # (2) It was signed when it was said: a proof is judged by that instant for ever after (`history.verify_history`).
+    proof = activity.raw.get("proof")
+    created = guards.moment(proof.get("created")) if isinstance(proof, Mapping) else None
+    said = guards.said_at(activity.raw)
+    if created is None or not -scene.facts.ahead <= created - said <= scene.facts.ahead:
+        raise Unverified(
+            "proof-invalid",
+            "The proof was not made when the activity was.",
+            expected=f"created near {said.isoformat()}",
+            received=str(created),
+        )
 
 
 def _authorised(
@@ -140,6 +206,7 @@ def _allowed(activity: Activity, scene: Scene) -> Taken | None:
     _check_origins(activity)
     if _speaks_of_chain(activity, scene):
         return _chain_rule(activity, scene)
+    # (2) What this release does not do is refused, and what nobody has heard of is let pass without effect.
     rule = RULES.get(activity.type)
     if rule is None:
         if activity.type in LATER:
@@ -147,8 +214,26 @@ def _allowed(activity: Activity, scene: Scene) -> Taken | None:
                 "not-implemented", f"{activity.type} is not in this release; see ROADMAP.md."
             )
         raise Ignored("unknown activity type")
+    # (3) What the vocabulary names is done as its table says, or not at all.
+    _check_listed(activity, scene)
     rule(activity, scene)
     return None
+
+
+def _check_listed(activity: Activity, scene: Scene) -> None:
+    """A class of the vocabulary is no opaque object: without a row in the table nothing may be done with it."""
+    name = activity.object_class
+    if not scene.fedcoop or name not in OWN_CLASSES or activity.object_id == activity.actor:
+        return
+    done = ROWS.get((activity.type, name))
+    if done is None and name in CONTRACT_CLASSES:
+        raise Conflict(
+            "illegal-transition", f"No lifecycle has {activity.type} of {name}.", received=activity.id
+        )
+    if done is None:
+        raise Invalid("unsupported-type", f"{activity.type} of {name} is not in the table.", received=name)
+    if not done:
+        raise NotImplementedYet("not-implemented", f"{activity.type} of {name} is not in this release.")
 
 
 def _speaks_of_chain(activity: Activity, scene: Scene) -> bool:
@@ -170,6 +255,12 @@ def _chain_rule(activity: Activity, scene: Scene) -> Taken:
     placement = chains.place(scene.chain, scene.links, activity)
     if scene.chain is None and not reference.begins:
         raise Unavailable("predecessor-unknown", "Nothing of this chain has arrived here yet.", retry_after=5)
+    # (2) Whoever begins a chain does not take over what is somebody else's.
+    if scene.chain is None:
+        _stored_owner(activity, scene)
+    # (3) A new name is new: what a step leaves behind does not replace what has that name already.
+    if scene.in_use:
+        raise Conflict("id-reused", "This id names something else already.", received=min(scene.in_use))
     before = scene.prefix if placement.displaces_from is not None else scene.chain
     return chains.take(activity, before, scene.facts, placement)
 
@@ -187,17 +278,27 @@ def displaced(scene: Scene, activity: Activity) -> Placement | None:
     return placement if placement.displaces_from is not None else None
 
 
+def named_anew(activity: Activity) -> tuple[str, ...]:
+    """Return the ids that `activity` gives: of the object it creates or offers, and of its result."""
+    result = activity.raw.get("result")
+    given = [id_of(result) if isinstance(result, Mapping) else None]
+    if activity.type in ("Create", "Offer") and activity.object is not None:
+        given.append(activity.object_id)
+    return tuple(iri for iri in given if iri is not None)
+
+
 def _check_origins(activity: Activity) -> None:
     obj = activity.object
+    # (1) Nobody gives names on somebody else's server, whether to an object, an offer or a result.
+    brought = [*named_anew(activity), *([activity.object_id] if activity.type == "Update" else [])]
+    for iri in brought:
+        if iri is not None and not same_origin(iri, activity.actor):
+            raise Forbidden(
+                "foreign-origin", "The object lives elsewhere.", expected=activity.actor, received=iri
+            )
+    # (2) Nobody writes in somebody else's name.
     if activity.type not in ("Create", "Update") or obj is None:
         return
-    if activity.object_id is not None and not same_origin(activity.object_id, activity.actor):
-        raise Forbidden(
-            "foreign-origin",
-            "The object lives elsewhere.",
-            expected=activity.actor,
-            received=activity.object_id,
-        )
     owners = ids_of(obj.get("attributedTo"))
     if owners and activity.actor not in owners:
         raise Forbidden(
@@ -218,6 +319,13 @@ def _own_object(activity: Activity, scene: Scene) -> None:
             "malformed-activity", f"{activity.type} embeds its object.", expected="`object`: an object"
         )
     _stored_owner(activity, scene)
+    # An actor that we never knew changes nothing here (decision D3).
+    if activity.type == "Update" and activity.object_id == activity.actor and scene.object_owner is None:
+        raise Ignored("update of an unknown actor")
+    if scene.object_gone:
+        raise Gone(
+            "gone", "It was deleted; what is written now needs another id.", received=activity.object_id
+        )
 
 
 def _delete(activity: Activity, scene: Scene) -> None:
@@ -226,7 +334,7 @@ def _delete(activity: Activity, scene: Scene) -> None:
         raise Malformed("malformed-activity", "Delete names its object.", expected="`object`")
     if not same_origin(activity.object_id, activity.actor):
         raise Forbidden("foreign-origin", "The object lives elsewhere.", received=activity.object_id)
-    if scene.object_owner is None and activity.object_id != activity.actor:
+    if scene.object_owner is None:
         raise Ignored("delete of an unknown object")
     _stored_owner(activity, scene)
 
@@ -278,6 +386,11 @@ def _offer(activity: Activity, scene: Scene) -> None:
     )
 
 
+def _answer_offer(activity: Activity, scene: Scene) -> None:
+    """Outside a chain there is no offer that could be shortlisted or countered."""
+    raise NotFound("not-found", "There is no such offer here.", received=activity.object_id)
+
+
 def _probe(activity: Activity, scene: Scene) -> None:
     """A Probe changes nothing (decision D9)."""
 
@@ -293,6 +406,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "Reject": _answer_follow,
     "Undo": _undo,
     "Offer": _offer,
+    "TentativeAccept": _answer_offer,
+    "TentativeReject": _answer_offer,
     "Probe": _probe,
 }
 """Outside chains, by activity type. What is not here is `LATER` or unknown."""

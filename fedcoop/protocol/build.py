@@ -18,7 +18,7 @@ from fedcoop.protocol.guards import EMPLOYED
 from fedcoop.protocol.listing import title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS
-from fedcoop.protocol.shape import AS2, class_of, id_of, ids_of
+from fedcoop.protocol.shape import AS2, PUBLIC, class_of, id_of, ids_of
 
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 CREDENTIALS: Final = "https://www.w3.org/ns/credentials/v2"
@@ -40,6 +40,16 @@ FOLDER_OF_CLASS: Final[Mapping[str, str]] = {
 
 PRICED: Final = ("pricingRule", "pricingRuleDigest", "startTime", "endTime", "price")
 """Members of a proposal that an Engagement takes over unless it says otherwise."""
+
+NOTICE: Final = "P7D"
+"""Notice period of an engagement whose proposal names none."""
+
+FIXED_OF_ACTOR: Final = (
+    "@context", "id", "type", "fedcoopType", "preferredUsername", "inbox", "outbox", "followers", "following",
+    "endpoints", "publicKey", "assertionMethod", "generator", "members", "missions", "offerings", "homeCooperative",
+    "memberOf",
+)  # fmt: skip
+"""Members of an actor's document that are the server's to say, not the client's."""
 
 OPEN_STATUSES: Final = ["cape", "cesa", "esa", "employee", "selfEmployed", "wagePortage"]
 
@@ -97,6 +107,8 @@ def _target(said: Activity, scene: Scene) -> str:
     """Return what the activity is about, as a key of FILLERS."""
     if said.object_class in FOLDER_OF_CLASS or said.object_class == "Engagement":
         return said.object_class
+    if scene.profile is not None:
+        return "Actor"
     if scene.chain is not None:
         if scene.chain.kind != "Engagement":
             return class_of(scene.chain.document)
@@ -174,6 +186,18 @@ def _update_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
     return {**body, "object": whole, "to": to, "cc": cc}
 
 
+def _update_actor(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> dict[str, Any]:
+    """A profile is updated in parts (ActivityPub §6.3), and its keys and addresses stay what they are."""
+    stored = scene.profile or {}
+    given = {
+        k: v for k, v in (said.object or {}).items() if k not in (*FIXED_OF_ACTOR, "proof", "bto", "bcc")
+    }
+    whole = {k: v for k, v in {**stored, **given}.items() if v is not None}
+    to = list(ids_of(body.get("to"))) or [PUBLIC]
+    cc = list(ids_of(body.get("cc"))) or [f"{said.actor}/followers"]
+    return {**body, "object": whole, "to": to, "cc": cc}
+
+
 def _delete_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> dict[str, Any]:
     document = scene.chain.document if scene.chain else {}
     tombstone = {
@@ -240,7 +264,7 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
         "worker": proposal.owner if offers_work else said.actor,
         "client": said.actor if offers_work else proposal.owner,
         "engagementState": "proposed",
-        "noticePeriod": "P7D",
+        "noticePeriod": document.get("noticePeriod", NOTICE),
         **{k: document[k] for k in PRICED if k in document},
         **({k: base[k] for k in ("price", "startTime", "endTime") if k in base}),
         **(_carried(scene) if not offers_work else {}),
@@ -342,7 +366,7 @@ def _counter(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -
             if isinstance(fresh_terms.get(intent), Mapping) and isinstance(kept.get(name), Mapping):
                 body["result"][name] = {
                     **kept[name],
-                    "resourceQuantity": fresh_terms[intent]["resourceQuantity"],
+                    "resourceQuantity": fresh_terms[intent].get("resourceQuantity"),
                 }
     return body
 
@@ -472,6 +496,7 @@ FILLERS: Final[Mapping[tuple[str, str], Filler]] = {
     ("Accept", "WorkRecord"): _attest,
     ("Reject", "WorkRecord"): _to_parties,
     ("Create", "Receipt"): _receipt,
+    ("Update", "Actor"): _update_actor,
     ("Follow", "Follow"): _follow,
     ("Accept", "Follow"): _answer_follow,
     ("Reject", "Follow"): _answer_follow,
@@ -498,7 +523,7 @@ def _known_codes(document: Mapping[str, Any]) -> None:
         elif name in _CODED:
             codes = CODE_LISTS[_CODED[name]]
             for code in value if isinstance(value, list) else [value]:
-                if code not in codes:
+                if not isinstance(code, str) or code not in codes:
                     raise Invalid(
                         "unknown-code",
                         f"`{name}` has no such code.",

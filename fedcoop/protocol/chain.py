@@ -5,6 +5,7 @@ for what our own members say, and for `fedcoop verify`, which replays a whole hi
 
     place    where in the chain does this activity stand: next, stale, unknown predecessor, or over a tentative tail
     edge     does the lifecycle have an edge from the present state for it, and may this sender take it
+    time     was it said after what it follows, and before now
     guards   do the named conditions of that edge hold
     fold     the chain as it is afterwards
 
@@ -24,7 +25,7 @@ from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.facts import Facts, Step
 from fedcoop.protocol.messages import Activity, Chain, ChainKind, Document, Link
 from fedcoop.protocol.model import LIFECYCLES
-from fedcoop.protocol.shape import class_of, id_of
+from fedcoop.protocol.shape import id_of
 from fedcoop.protocol.vocabulary import Edge, Lifecycle
 
 KIND_OF_CLASS: Final[Mapping[str, ChainKind]] = {
@@ -97,31 +98,35 @@ def place(chain: Chain | None, links: Sequence[Link], activity: Activity) -> Pla
     """Return where `activity` stands in its chain.
 
     Raises:
+        Malformed: it does not say where it stands.
         Unavailable: `predecessor-unknown`: it follows something we have not seen; nothing is stored (decision D3).
         Conflict: `stale`: it follows something that already has another successor.
     """
     version, previous = activity.state_version, activity.previous_digest
+    # (1) The first of a chain follows nothing; every other one says what it follows, and which it is.
+    if version < 1 or (version == 1) != (previous is None):
+        raise Malformed(
+            "malformed-activity",
+            "A step of a chain is the first, or counts on from the one that it names.",
+            expected="`stateVersion` 1, or 2 and more with `previousDigest`",
+            received=f"stateVersion {activity.raw.get('stateVersion')!r} after {previous or 'nothing'}"[:200],
+        )
     if chain is None:
-        if version == 1 and previous is None:
+        if version == 1:
             return Placement(None)
         raise _unknown(activity)
-    # (1) The ordinary case: it names the head, and counts on from it.
+    # (2) The ordinary case: it names the head, and counts on from it.
     if previous == chain.digest and version == chain.version + 1:
         return Placement(None)
-    # (2) It names an earlier link: only the owner may build there, and only over links nobody has confirmed.
-    at = (
-        {link.digest: link.version for link in links}.get(previous)
-        if previous
-        else 0
-        if version == 1
-        else None
-    )
+    # (3) It names an earlier link: only the owner may build there, and only over links nobody has confirmed.
+    at = next((link.version for link in links if link.digest == previous), None)
     if at is not None and version == at + 1 and activity.actor == chain.owner:
         tail = [link for link in links if link.version > at]
         if tail and not any(link.confirmed for link in tail):
             return Placement(displaces_from=version)
-    # (3) What it follows is neither here nor behind us: it may still come.
-    if at is None and version > chain.version:
+    # (4) What it follows is not here, and nothing final is in its place: it may still come.
+    settled = any(link.confirmed and link.version == version - 1 for link in links)
+    if at is None and version > 1 and not settled:
         raise _unknown(activity)
     raise Conflict(
         "stale",
@@ -141,12 +146,14 @@ def take(activity: Activity, before: Chain | None, facts: Facts, placement: Plac
         Conflict: `illegal-transition`: no edge from the present state for such an activity.
         Forbidden: `wrong-party`: there is one, for another role; or the sender is no party at all.
         NotImplementedYet: the edge is in the vocabulary, not in this release.
+        Invalid: `guard-failed`: it was said before what it follows, or will be said only later.
         Invalid, Conflict: a guard does not hold.
     """
     lifecycle = _lifecycle(activity, before)
     current = before or _begin(activity, lifecycle, facts)
     step = Step(activity, current, _object_class(activity, current), begins=before is None)
     edge = _edge(lifecycle, step)
+    _check_time(step, facts)
     for name in edge.guards + (edge.owner_guards if facts.owner_here else ()):
         guards.GUARDS[name](step, facts)
     return Taken(fold(step, edge), edge, placement, _refs(step))
@@ -164,7 +171,7 @@ def fold(step: Step, edge: Edge) -> Chain:
         version=1 if step.begins else chain.version + 1,
         digest=chain_digest(activity.raw),
         document=document,
-        memory={**chain.memory, **memory},
+        memory={**chain.memory, **memory, "saidAt": guards.said_at(activity.raw).isoformat()},
     )
 
 
@@ -177,11 +184,6 @@ def refold(activities: Sequence[Activity], facts: Facts) -> Chain | None:
         step = Step(activity, current, _object_class(activity, current), begins=chain is None)
         chain = fold(step, _edge(lifecycle, step))
     return chain
-
-
-def legal(chain: Chain) -> tuple[Edge, ...]:
-    """Return the implemented edges that leave the chain's present state, for messages and for pages."""
-    return tuple(e for e in LIFECYCLES[chain.kind].edges if e.implemented and e.source == chain.state)
 
 
 # -- inside ---------------------------------------------------------------------------------------------------------
@@ -217,7 +219,9 @@ def _object_class(activity: Activity, chain: Chain) -> str:
             return "Accept"
         if target is not None and target in (memory.get("record"), memory.get("recordActivity")):
             return "WorkRecord"
-        return "something older in this chain"
+        return "something else in this chain"
+    if activity.type in ("Update", "Delete") and activity.object_id != chain.id:
+        return "something else in this chain"
     if activity.type == "Delete":
         return chain.kind
     kind = KIND_OF_CLASS.get(activity.object_class)
@@ -261,6 +265,33 @@ def _edge(lifecycle: Lifecycle, step: Step) -> Edge:
         expected=chain.parties.get(_role(fitting[0].sender, chain), fitting[0].sender),
         received=activity.actor,
     )
+
+
+def _check_time(step: Step, facts: Facts) -> None:
+    """A step counts from the instant that its sender signed, so that instant is held between two others.
+
+    The first bound is part of the chain: whoever replays it asks again. The second is asked once, when the step
+    arrives. There is no bound on its age: what waited for a peer that was down, or what a late follower is sent, is
+    as old as it is.
+    """
+    said = guards.said_at(step.activity.raw)
+    before = guards.moment(step.chain.memory.get("saidAt"))
+    # (1) Not before what it follows, but for the difference between two clocks.
+    if before is not None and said < before - facts.ahead:
+        raise guards.failed(
+            "saidInOrder",
+            "It says that it was made before what it follows.",
+            expected=f"published from {before.isoformat()}",
+            received=said.isoformat(),
+        )
+    # (2) Not in the future: nobody waits out a date by writing a later one.
+    if facts.now is not None and said > facts.now + facts.ahead:
+        raise guards.failed(
+            "saidInOrder",
+            "It says that it will be made.",
+            expected=f"published until {facts.now.isoformat()}",
+            received=said.isoformat(),
+        )
 
 
 def _from(lifecycle: Lifecycle, chain: Chain) -> tuple[Edge, ...]:
@@ -308,17 +339,22 @@ def proposal_of(engagement: Document) -> str | None:
     return satisfies.split("#", 1)[0] if satisfies else None
 
 
+def proposer_of(offer: Activity, proposal: Chain | None) -> str | None:
+    """Return who orders the engagement that `offer` begins: the proposal's owner, else the first it is addressed to."""
+    if proposal is not None:
+        return proposal.owner
+    others = (offer.actor, id_of((offer.object or {}).get("carrier")))
+    return next((r for r in offer.recipients if r not in others), None)
+
+
 def _parties(activity: Activity, engagement: Document, facts: Facts) -> dict[str, str]:
     """Return who is who. With the proposal at hand it decides; without, what the parties say of each other."""
-    responder = activity.actor
+    responder, proposer = activity.actor, proposer_of(activity, facts.proposal)
+    if proposer is None:
+        raise Invalid("terms-mismatch", "An Offer is addressed to the proposal's owner.", expected="`to`")
     if facts.proposal is not None:
-        proposer = facts.proposal.owner
         offers_work = facts.proposal.document.get("purpose") == "offer"
     else:
-        addressed = [r for r in activity.recipients if r not in (id_of(engagement.get("carrier")), responder)]
-        if not addressed:
-            raise Invalid("terms-mismatch", "An Offer is addressed to the proposal's owner.", expected="`to`")
-        proposer = addressed[0]
         offers_work = id_of(engagement.get("worker")) == proposer
     worker, requester = (proposer, responder) if offers_work else (responder, proposer)
     named = id_of(engagement.get("worker"))
@@ -370,8 +406,3 @@ def _refs(step: Step) -> tuple[str, ...]:
     if activity.object is not None:
         found.append(activity.object_id)
     return tuple(dict.fromkeys(ref for ref in found if ref and ref != step.chain.id))
-
-
-def class_of_proposal(document: Document) -> str:
-    """Return Mission, ServiceOffer, Need, or Proposal for a plain FEP-0837 one."""
-    return class_of(document)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from fedcoop.errors import Invalid, Unverified
+from fedcoop.errors import Invalid, Malformed, Unverified
 from fedcoop.protocol.messages import Document
 from fedcoop.protocol.proof import verify_document
 from fedcoop.protocol.shape import id_of
+from fedcoop.protocol.times import read_time
 
 
 def find(documents: Iterable[Document], kind: str) -> Document | None:
@@ -27,16 +28,16 @@ def find(documents: Iterable[Document], kind: str) -> Document | None:
 
 
 def issuers(documents: Iterable[Document]) -> tuple[str, ...]:
-    """Return the issuers of all credentials attached to or resulting from `documents`: whose keys will be needed."""
-    found: list[str] = []
-    for document in documents:
-        attached = document.get("attachment")
-        items = [*(attached if isinstance(attached, list) else [attached]), document.get("result")]
-        for item in items:
-            if isinstance(item, Mapping) and "VerifiableCredential" in _types(item):
-                issuer = id_of(item.get("issuer"))
-                found += [issuer] if issuer else []
-    return tuple(dict.fromkeys(found))
+    """Return whose keys the checks below will need: the issuer of the membership shown, that of the work attested.
+
+    Never more than two, however many credentials somebody attaches: each costs a fetch.
+    """
+    documents = tuple(documents)
+    results = (document.get("result") for document in documents)
+    attested = next((r for r in results if isinstance(r, Mapping) and "WorkAttestation" in _types(r)), None)
+    shown = (find(documents, "MembershipCredential"), attested)
+    found = (id_of(credential.get("issuer")) for credential in shown if credential is not None)
+    return tuple(dict.fromkeys(issuer for issuer in found if issuer))
 
 
 def check_membership(
@@ -120,13 +121,12 @@ def _dates(credential: Document, at: datetime) -> None:
         if value is None:
             continue
         try:
-            then = datetime.fromisoformat(str(value))
-            outside = (then - at).total_seconds() * sign > 0
-        except (ValueError, TypeError):
+            then = read_time(value)
+        except Malformed as refusal:
             raise Invalid(
-                "credential-invalid", f"`{name}` is not a date and time.", received=str(value)[:64]
+                "credential-invalid", f"`{name}`: {refusal.detail}", received=refusal.received
             ) from None
-        if outside:
+        if (then - at).total_seconds() * sign > 0:
             raise Invalid(
                 "credential-expired", f"Outside its {name}.", expected=str(value), received=at.isoformat()
             )

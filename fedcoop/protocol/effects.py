@@ -6,12 +6,13 @@ in the same transaction, so that a mission is assigned in the very commit that a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from fedcoop.protocol.audience import local_readers
 from fedcoop.protocol.authorise import Scene
-from fedcoop.protocol.guards import bound, slots_of
+from fedcoop.protocol.guards import PENDING, bound, slots_of
 from fedcoop.protocol.listing import listing_of
 from fedcoop.protocol.messages import (
     Activity,
@@ -26,6 +27,7 @@ from fedcoop.protocol.messages import (
     DropListing,
     Effects,
     Intent,
+    KeyDocument,
     Link,
     PutActor,
     PutChain,
@@ -38,14 +40,14 @@ from fedcoop.protocol.shape import PUBLIC, class_of, id_of, types_of
 
 Communes: TypeAlias = Mapping[str, tuple[str, float | None, float | None]]
 
-PENDING: Final = frozenset({"proposed", "countered"})
-"""Engagement states that still wait for the proposer."""
-
 RUNNING: Final = frozenset({"accepted", "active"})
 """Engagement states that a cancellation ends."""
 
-TERMS: Final = ("price", "reciprocal", "location", "startTime", "endTime")
-"""When one of these changes, whoever has offered must look again (vocabulary.md §3.6)."""
+TERMS: Final = ("publishes", "price", "reciprocal", "location", "startTime", "endTime")
+"""When one of these changes (what, how much, where, when), whoever has offered must look again (vocabulary.md §3.6)."""
+
+OF_ITS_SERVER: Final = ("inbox", "outbox", "endpoints", "publicKey", "assertionMethod")
+"""Members of an actor that are believed only as its server hands them out: where to post, and whose keys."""
 
 
 def effects_of(authorised: Authorised, scene: Scene, *, communes: Communes) -> Effects:
@@ -53,7 +55,7 @@ def effects_of(authorised: Authorised, scene: Scene, *, communes: Communes) -> E
     if authorised.chain is not None:
         return _of_chain(authorised, authorised.chain, scene, communes)
     effect = EFFECTS.get(authorised.activity.type)
-    return effect(authorised.activity, scene, communes) if effect else Effects()
+    return effect(authorised, scene, communes) if effect else Effects()
 
 
 # -- chains ---------------------------------------------------------------------------------------------------------
@@ -63,8 +65,14 @@ def _of_chain(authorised: Authorised, chain: Chain, scene: Scene, communes: Comm
     activity, before = authorised.activity, scene.chain
     changes: list[Change] = []
     if authorised.displaces_from is not None:
-        changes.append(DropLinks(chain.id, authorised.displaces_from, "the chain's owner decided otherwise"))
-        changes.append(ResetChain(chain.id, scene.prefix))
+        changes += take_off(
+            chain.id,
+            authorised.displaces_from,
+            "the chain's owner decided otherwise",
+            before=scene.prefix,
+            tail=scene.taken_off,
+            now=scene.now,
+        )
     link = Link(chain.id, chain.version, activity.id, chain.digest, authorised.confirmed)
     changes.append(PutChain(chain, link, authorised.refs))
     # What the owner builds on, the owner has taken.
@@ -73,6 +81,26 @@ def _of_chain(authorised: Authorised, chain: Chain, scene: Scene, communes: Comm
     changes += _objects(activity, chain, scene, communes)
     reactions = _reactions(activity, before, chain, scene) if scene.facts.owner_here else []
     return Effects(tuple(changes), tuple(reactions))
+
+
+def take_off(
+    chain_id: str, version: int, reason: str, *, before: Chain | None, tail: Sequence[Activity], now: datetime
+) -> list[Change]:
+    """Return what takes the tentative `tail` off a chain, from `version` on: links, deliveries, and what it had left.
+
+    `before` is the chain without it.
+    """
+    left = [document for activity in tail for document in _left_by(activity)]
+    buried = [BuryObject(str(id_of(document)), class_of(document), now) for document in left]
+    return [DropLinks(chain_id, version, reason), ResetChain(chain_id, before), *buried]
+
+
+def _left_by(activity: Activity) -> list[Document]:
+    """Return the objects that a step of an engagement leaves behind: record, receipt, agreement, credential."""
+    result = activity.raw.get("result")
+    found = [activity.object if activity.type == "Create" else None]
+    found += [result if activity.type == "Accept" and isinstance(result, Mapping) else None]
+    return [document for document in found if document is not None and id_of(document) is not None]
 
 
 def _objects(activity: Activity, chain: Chain, scene: Scene, communes: Communes) -> list[Change]:
@@ -88,17 +116,12 @@ def _objects(activity: Activity, chain: Chain, scene: Scene, communes: Communes)
         )
         return [put, listing_of(chain, local=local, readers=readers, communes=communes, now=scene.now)]
     readers = tuple(dict.fromkeys(chain.parties.values()))
-    put_all: list[Change] = []
-    result = activity.raw.get("result")
-    found = [activity.object if activity.type == "Create" else None]
-    found += [result if activity.type == "Accept" and isinstance(result, Mapping) else None]
-    for document in found:
-        name = id_of(document) if document is not None else None
-        if document is not None and name is not None:
-            put_all.append(
-                PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
-            )
-    return put_all
+    return [
+        PutObject(
+            str(id_of(document)), activity.actor, class_of(document), document, local, readers, scene.now
+        )
+        for document in _left_by(activity)
+    ]
 
 
 def proposal_readers(chain: Chain, activity: Activity, scene: Scene) -> tuple[str, ...]:
@@ -206,14 +229,15 @@ def _with(engagements: tuple[Chain, ...], changed: Chain) -> tuple[Chain, ...]:
 # -- outside chains -------------------------------------------------------------------------------------------------
 
 
-def _keep(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+def _keep(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     """Create and Update of an object that moves no chain: kept unchanged, unknown members included."""
+    activity = authorised.activity
     document, name = activity.object, activity.object_id
     if document is None or name is None:
         return Effects()
     local = scene.hosts(activity.actor)
     if name == activity.actor:
-        return Effects((PutActor(document, local, scene.now),))
+        return Effects((_profile(document, authorised.keys, scene),))
     if activity.type == "Create" and scene.object_owner is not None:
         return Effects()
     readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
@@ -221,6 +245,15 @@ def _keep(activity: Activity, scene: Scene, communes: Communes) -> Effects:
     if class_of(document) in ("Proposal", "Mission", "ServiceOffer", "Need") and not local:
         return Effects((put, *_foreign_listing(activity, document, name, readers, scene, communes)))
     return Effects((put,))
+
+
+def _profile(document: Document, keys: KeyDocument | None, scene: Scene) -> PutActor:
+    """A peer's actor says anything of itself, but where it is reached and by which keys its server is asked."""
+    if keys is None:
+        return PutActor(document, True, scene.now)
+    fetched = {name: keys.actor[name] for name in OF_ITS_SERVER if name in keys.actor}
+    said = {name: value for name, value in document.items() if name not in OF_ITS_SERVER}
+    return PutActor({**said, **fetched}, False, keys.fetched_at)
 
 
 def _foreign_listing(
@@ -240,10 +273,12 @@ def _foreign_listing(
     return (listing_of(plain, local=False, readers=shown, communes=communes, now=scene.now),)
 
 
-def _bury(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+def _bury(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
+    activity = authorised.activity
     name = activity.object_id or ""
     if name == activity.actor:
-        return Effects(())
+        tombstone = PutActor({"id": name, "type": "Tombstone"}, scene.hosts(name), scene.now)
+        return Effects((tombstone, *(DropFollow(f.follower, f.followed) for f in scene.follows)))
     former = (
         next(iter(sorted(types_of(activity.object) - {"Tombstone"})), "Object")
         if activity.object
@@ -252,38 +287,43 @@ def _bury(activity: Activity, scene: Scene, communes: Communes) -> Effects:
     return Effects((BuryObject(name, former, scene.now), DropListing(name)))
 
 
-def _follow(activity: Activity, scene: Scene, communes: Communes) -> Effects:
-    """A Follow of the co-operative is accepted at once: who may send one was decided by the allow-list."""
+def _follow(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
+    """A Follow of the co-operative is accepted at once: who may send one was decided by the allow-list.
+
+    So is one that was accepted before and is asked again, because the answer was lost on the way.
+    """
+    activity = authorised.activity
     followed = activity.object_id or ""
     put = PutFollow(activity.actor, followed, activity.id, "pending")
-    coop = f"{scene.base}/actors/coop"
+    again = scene.follow is not None and scene.follow.state == "accepted" and scene.hosts(followed)
     accept = Intent(followed, "Accept", {"object": activity.id, "to": [activity.actor]})
-    return Effects((put,), (accept,) if followed == coop else ())
+    return Effects((put,), (accept,) if again or followed == f"{scene.base}/actors/coop" else ())
 
 
-def _answer_follow(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+def _answer_follow(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     follow = scene.follow
     if follow is None:
         return Effects()
-    if activity.type == "Accept":
+    if authorised.activity.type == "Accept":
         return Effects((PutFollow(follow.follower, follow.followed, follow.activity_id, "accepted"),))
     return Effects((PutFollow(follow.follower, follow.followed, follow.activity_id, "rejected"),))
 
 
-def _undo(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+def _undo(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     follow = scene.follow
     return Effects((DropFollow(follow.follower, follow.followed),)) if follow else Effects()
 
 
-def _probe(activity: Activity, scene: Scene, communes: Communes) -> Effects:
+def _probe(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     """A Probe request is answered by a signed Probe; a reply never is (decision D9)."""
+    activity = authorised.activity
     if activity.raw.get("inReplyTo") is not None or scene.hosts(activity.actor):
         return Effects()
     answerer = next(iter(sorted(scene.local_actors)), f"{scene.base}/actors/coop")
     return Effects((), (Intent(answerer, "Probe", {"inReplyTo": activity.id, "to": [activity.actor]}),))
 
 
-Effect: TypeAlias = Callable[[Activity, Scene, Communes], Effects]
+Effect: TypeAlias = Callable[[Authorised, Scene, Communes], Effects]
 
 EFFECTS: Final[Mapping[str, Effect]] = {
     "Create": _keep,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from fedcoop.protocol.limits import SIGNATURE_MAX_AHEAD
 from fedcoop.protocol.messages import Activity, Chain, Document
 
 
@@ -27,6 +28,9 @@ class Facts:
     """True where the chain's owner is hosted: its owner guards are checked here and nowhere else."""
     proposal: Chain | None = None
     """Engagement: the chain of the proposal it answers, if we have it."""
+    proposal_current: bool = True
+    """False where neither the proposal's owner nor the sender is hosted: our copy of the proposal may be older or
+    newer than what was answered, and what they make of it is theirs to judge."""
     engagements: tuple[Chain, ...] = ()
     """The engagements of the proposal (of the mission itself for a Mission), as they stand; owner's server only."""
     keys: Mapping[str, Document] = field(default_factory=dict)
@@ -37,3 +41,5 @@ class Facts:
     """The instance's own floor, in euro an hour, as a decimal string."""
     now: datetime | None = None
     """None when a history is replayed: then only the times inside the activities count."""
+    ahead: timedelta = SIGNATURE_MAX_AHEAD
+    """How far two clocks may differ."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
-from fedcoop.errors import Conflict, Forbidden, Invalid
+from fedcoop.errors import Conflict, Forbidden, Invalid, Malformed
 from fedcoop.protocol import credentials
 from fedcoop.protocol.facts import Facts, Step
+from fedcoop.protocol.limits import MAX_CANDIDATES
 from fedcoop.protocol.messages import Chain, Document
 from fedcoop.protocol.shape import id_of
+from fedcoop.protocol.times import read_time
 
 Guard: TypeAlias = Callable[[Step, Facts], None]
 
@@ -42,6 +44,18 @@ STATE_ONLY: Final = frozenset(
 FIXED: Final = ("purpose", "pricingRule")
 """Members of a proposal that an Update never changes; intents keep their ids as well."""
 
+SCOPES: Final = ("members", "network", "federation", "public")
+"""Values of `relayScope`, from the narrowest."""
+
+WHO_AND_WHAT: Final = ("worker", "carrier", "mission", "workStatus")
+"""Members of an engagement's terms that stay what they were in the first Offer."""
+
+AGREED: Final = ("startTime", "endTime", "noticePeriod", "price", "pricingRule", "pricingRuleDigest")
+"""Members that an agreement has exactly as they were offered: present and equal, or absent in both."""
+
+PENDING: Final = frozenset({"proposed", "countered"})
+"""Engagement states that still wait for the proposer."""
+
 BOUND: Final = frozenset({"accepted", "active", "delivered", "completed", "settled"})
 """Engagement states that fill a slot."""
 
@@ -56,11 +70,9 @@ def mission_terms(step: Step, facts: Facts) -> None:
     statuses = _strings(doc.get("acceptedStatuses"))
     # (1) acceptedStatuses rule (requirement C1).
     if not statuses:
-        raise _failed(
-            "missionTerms", "A mission says which statuses it accepts.", expected="acceptedStatuses"
-        )
+        raise failed("missionTerms", "A mission says which statuses it accepts.", expected="acceptedStatuses")
     if set(statuses) - UNPAID and not set(statuses) >= CARRIED:
-        raise _failed(
+        raise failed(
             "missionTerms",
             "A paid mission is open to workers employed through a co-operative.",
             expected="cape, cesa and esa among acceptedStatuses",
@@ -69,8 +81,14 @@ def mission_terms(step: Step, facts: Facts) -> None:
     # (2) One slot at least.
     slots = doc.get("slots")
     if not isinstance(slots, int) or isinstance(slots, bool) or slots < 1:
-        raise _failed(
+        raise failed(
             "missionTerms", "A mission has one slot or more.", expected="slots >= 1", received=str(slots)
+        )
+    # (3) Work ends after it has begun.
+    start, end = moment(doc.get("startTime")), moment(doc.get("endTime"))
+    if start is not None and end is not None and end < start:
+        raise failed(
+            "missionTerms", "It ends before it begins.", expected=f"endTime from {start.isoformat()}"
         )
     _price(doc)
     _floor(doc, facts)
@@ -90,14 +108,20 @@ def listing_terms(step: Step, facts: Facts) -> None:
         return
     for name in FIXED:
         if doc.get(name) != before.get(name):
-            raise _failed(
-                "listingTerms", f"`{name}` is fixed once published.", expected=str(before.get(name))
-            )
+            raise failed("listingTerms", f"`{name}` is fixed once published.", expected=str(before.get(name)))
     for name in ("publishes", "reciprocal"):
         if id_of(doc.get(name)) != id_of(before.get(name)):
-            raise _failed(
+            raise failed(
                 "listingTerms", f"The intent `{name}` keeps its id.", expected=id_of(before.get(name))
             )
+    # Whoever can read it now could not be told that it has changed, or that it is over.
+    if _scope(doc) < _scope(before):
+        raise failed(
+            "listingTerms",
+            "A published proposal is shown to as many as before, or to more.",
+            expected=str(before.get("relayScope")),
+            received=str(doc.get("relayScope")),
+        )
 
 
 def same_terms(step: Step, facts: Facts) -> None:
@@ -105,7 +129,7 @@ def same_terms(step: Step, facts: Facts) -> None:
     doc, before = step.activity.object or {}, step.chain.document
     changed = {k for k in {*doc, *before} - STATE_ONLY if doc.get(k) != before.get(k)}
     if changed:
-        raise _failed(
+        raise failed(
             "sameTerms",
             "A change of state leaves the terms as they are.",
             received=", ".join(sorted(changed)),
@@ -115,8 +139,8 @@ def same_terms(step: Step, facts: Facts) -> None:
 def apply_before_passed(step: Step, facts: Facts) -> None:
     """A mission expires when its time to apply is over, not before."""
     deadline = moment(step.chain.document.get("applyBefore"))
-    if deadline is None or _when(step) < deadline:
-        raise _failed("applyBeforePassed", "Its time to apply is not over.", expected=str(deadline))
+    if deadline is None or said_at(step.activity.raw) < deadline:
+        raise failed("applyBeforePassed", "Its time to apply is not over.", expected=str(deadline))
 
 
 def proposal_open(step: Step, facts: Facts) -> None:
@@ -130,6 +154,13 @@ def proposal_open(step: Step, facts: Facts) -> None:
     ):
         raise Conflict(
             "proposal-closed", "It no longer takes offers.", expected="published", received=proposal.state
+        )
+    # What moves the proposal answers every candidate at once: there are never more than can be answered.
+    if sum(e.state in PENDING for e in facts.engagements) >= MAX_CANDIDATES:
+        raise Conflict(
+            "proposal-closed",
+            "It has as many candidates as can be read; some must be answered first.",
+            expected=f"fewer than {MAX_CANDIDATES} waiting",
         )
 
 
@@ -149,7 +180,7 @@ def proposal_running(step: Step, facts: Facts) -> None:
 def rules_resolvable(step: Step, facts: Facts) -> None:
     """A mission's pricing rule and matching rule can be read by everyone who reads the mission."""
     if not facts.rules_known:
-        raise _failed("rulesResolvable", "Its pricingRule and matchingRule must exist first.")
+        raise failed("rulesResolvable", "Its pricingRule and matchingRule must exist first.")
 
 
 # -- slots and progress, known to the owner's server only -------------------------------------------------------------
@@ -178,19 +209,19 @@ def slot_free(step: Step, facts: Facts) -> None:
 def slots_filled(step: Step, facts: Facts) -> None:
     """A mission is assigned when its slots are filled."""
     if len(bound(facts.engagements)) < (slots_of(step.chain.document) or 1):
-        raise _failed("slotsFilled", "There are slots left.")
+        raise failed("slotsFilled", "There are slots left.")
 
 
 def slots_left(step: Step, facts: Facts) -> None:
     """A mission is open (again), or may expire, while slots are left."""
     if len(bound(facts.engagements)) >= (slots_of(step.chain.document) or 1):
-        raise _failed("slotsLeft", "Every slot is taken.")
+        raise failed("slotsLeft", "Every slot is taken.")
 
 
 def slots_not_below_accepted(step: Step, facts: Facts) -> None:
     """An Update cannot take a slot from somebody who was accepted."""
     if (slots_of(step.activity.object or {}) or 1) < len(bound(facts.engagements)):
-        raise _failed(
+        raise failed(
             "slotsNotBelowAccepted",
             "More were accepted already.",
             expected=f">= {len(bound(facts.engagements))}",
@@ -200,19 +231,19 @@ def slots_not_below_accepted(step: Step, facts: Facts) -> None:
 def nothing_accepted(step: Step, facts: Facts) -> None:
     """A mission with accepted work is cancelled, not withdrawn."""
     if bound(facts.engagements):
-        raise _failed("nothingAccepted", "Somebody was accepted: end that engagement first.")
+        raise failed("nothingAccepted", "Somebody was accepted: end that engagement first.")
 
 
 def not_started(step: Step, facts: Facts) -> None:
     """A slot can be freed before work has started."""
     if any(e.state != "accepted" for e in bound(facts.engagements)):
-        raise _failed("notStarted", "Work has started.")
+        raise failed("notStarted", "Work has started.")
 
 
 def work_started(step: Step, facts: Facts) -> None:
     """A mission is started when the first worker starts."""
     if all(e.state == "accepted" for e in bound(facts.engagements)):
-        raise _failed("workStarted", "Nobody has started.")
+        raise failed("workStarted", "Nobody has started.")
 
 
 def all_delivered(step: Step, facts: Facts) -> None:
@@ -223,7 +254,7 @@ def all_delivered(step: Step, facts: Facts) -> None:
 def rework_asked(step: Step, facts: Facts) -> None:
     """Delivered work goes back when a record was rejected."""
     if not any(e.state == "active" for e in bound(facts.engagements)):
-        raise _failed("reworkAsked", "No record was rejected.")
+        raise failed("reworkAsked", "No record was rejected.")
 
 
 def all_completed(step: Step, facts: Facts) -> None:
@@ -242,13 +273,21 @@ def all_settled(step: Step, facts: Facts) -> None:
 
 def terms_match(step: Step, facts: Facts) -> None:
     """What is offered answers what is proposed (FEP-0837), or takes up the counter-offer."""
-    if facts.proposal is None:
+    if facts.proposal is None or not facts.proposal_current:
         return
     offered, proposal = step.activity.object or {}, facts.proposal.document
     factors = [
         _factor(offered.get("stipulates"), proposal.get("publishes"), "stipulates"),
         _factor(offered.get("stipulatesReciprocal"), proposal.get("reciprocal"), "stipulatesReciprocal"),
     ]
+    for name in ("pricingRule", "pricingRuleDigest"):
+        if name in offered and offered.get(name) != proposal.get(name):
+            raise Invalid(
+                "terms-mismatch",
+                f"An offer has the proposal's `{name}`.",
+                expected=str(proposal.get(name)),
+                received=str(offered.get(name))[:200],
+            )
     counter = step.chain.memory.get("counter")
     if isinstance(counter, Mapping) and _amounts(offered) == _amounts(counter):
         return
@@ -266,7 +305,9 @@ def terms_match(step: Step, facts: Facts) -> None:
 
 def status_accepted(step: Step, facts: Facts) -> None:
     """The worker's status is one that the mission takes."""
-    if facts.proposal is None or "acceptedStatuses" not in facts.proposal.document:
+    if facts.proposal is None or not facts.proposal_current:
+        return
+    if "acceptedStatuses" not in facts.proposal.document:
         return
     status = str((step.activity.object or {}).get("workStatus", "selfEmployed"))
     accepted = _strings(facts.proposal.document.get("acceptedStatuses"))
@@ -314,7 +355,7 @@ def worker_credential(step: Step, facts: Facts) -> None:
         worker=parties["worker"],
         carrier=carrier,
         status=status,
-        at=_when(step),
+        at=_counted(step, facts),
         keys=facts.keys if earlier is None else None,
     )
 
@@ -323,11 +364,11 @@ def counter_terms(step: Step, facts: Facts) -> None:
     """A counter-offer changes amounts and dates, and nothing else."""
     result = step.activity.raw.get("result")
     if not isinstance(result, Mapping):
-        raise _failed("counterTerms", "A counter-offer carries its terms.", expected="`result`")
+        raise failed("counterTerms", "A counter-offer carries its terms.", expected="`result`")
     before = step.chain.document
-    for name in ("worker", "carrier", "mission", "workStatus"):
+    for name in (*WHO_AND_WHAT, "noticePeriod", "pricingRule", "pricingRuleDigest"):
         if name in result and result.get(name) != before.get(name):
-            raise _failed(
+            raise failed(
                 "counterTerms", f"A counter-offer does not change `{name}`.", expected=str(before.get(name))
             )
     for name in ("stipulates", "stipulatesReciprocal"):
@@ -337,16 +378,22 @@ def counter_terms(step: Step, facts: Facts) -> None:
                 theirs.get("satisfies")
             )
             if not same or _measure(mine)[1] != _measure(theirs)[1]:
-                raise _failed("counterTerms", f"`{name}` keeps its intent and its unit.")
+                raise failed("counterTerms", f"`{name}` keeps its intent and its unit.")
 
 
 def replies_to_counter(step: Step, facts: Facts) -> None:
-    """A renewed Offer answers the last one of its chain."""
+    """A renewed Offer answers the last one of its chain, by the same people about the same work."""
     reply = id_of(step.activity.raw.get("inReplyTo"))
     if reply != step.chain.memory.get("offer"):
         raise Conflict(
             "stale", "It answers an older offer.", expected=step.chain.memory.get("offer"), received=reply
         )
+    offered, before = step.activity.object or {}, step.chain.document
+    for name in WHO_AND_WHAT:
+        if offered.get(name) != before.get(name):
+            raise Invalid(
+                "terms-mismatch", f"A renewed offer keeps `{name}`.", expected=str(before.get(name))
+            )
 
 
 def agreement_matches_offer(step: Step, facts: Facts) -> None:
@@ -363,9 +410,18 @@ def agreement_matches_offer(step: Step, facts: Facts) -> None:
             expected=", ".join(f"{q} {u}" for q, u in _amounts(offered)),
             received=", ".join(f"{q} {u}" for q, u in _amounts(result)),
         )
-    for name in ("worker", "carrier", "mission", "workStatus"):
+    # Who accepts may add what the offer left open (an address, the carrier of a service's worker), not change it.
+    for name in WHO_AND_WHAT:
         if name in offered and result.get(name) != offered.get(name):
             raise Invalid("terms-mismatch", f"The agreement keeps `{name}`.", expected=str(offered.get(name)))
+    for name in AGREED:
+        if result.get(name) != offered.get(name):
+            raise Invalid(
+                "terms-mismatch",
+                f"The agreement has the `{name}` that was offered.",
+                expected=str(offered.get(name))[:200],
+                received=str(result.get(name))[:200],
+            )
     for name in ("stipulates", "stipulatesReciprocal"):
         commitment = result.get(name)
         if isinstance(commitment, Mapping) and id_of(commitment) is None:
@@ -383,7 +439,7 @@ def compensation_given(step: Step, facts: Facts) -> None:
     amount = _aside(step, "compensation")
     value = amount.get("value") if isinstance(amount, Mapping) else None
     if not isinstance(value, str) or decimal(value) < 0:
-        raise _failed(
+        raise failed(
             "compensationGiven", "Work has begun: say what is paid for it.", expected="`compensation`"
         )
 
@@ -394,7 +450,7 @@ def notice_or_compensation(step: Step, facts: Facts) -> None:
     proposal = facts.proposal.document if facts.proposal else {}
     start = moment(terms.get("startTime")) or moment(proposal.get("startTime"))
     notice = duration(str(terms.get("noticePeriod") or proposal.get("noticePeriod") or "P0D"))
-    if start is not None and _when(step) + notice > start:
+    if start is not None and start - _counted(step, facts) < notice:
         compensation_given(step, facts)
 
 
@@ -418,20 +474,20 @@ def not_too_early(step: Step, facts: Facts) -> None:
     """Work starts at its time, or an hour before."""
     proposal = facts.proposal.document if facts.proposal else {}
     start = moment(step.chain.document.get("startTime")) or moment(proposal.get("startTime"))
-    if start is not None and _when(step) < start - EARLY_START:
-        raise _failed("notTooEarly", "It is too early to start.", expected=f"from {start.isoformat()}")
+    if start is not None and start - said_at(step.activity.raw) > EARLY_START:
+        raise failed("notTooEarly", "It is too early to start.", expected=f"from {start.isoformat()}")
 
 
 def record_finished(step: Step, facts: Facts) -> None:
     """A delivery says that it is finished."""
     if (step.activity.object or {}).get("finished") is not True:
-        raise _failed("recordFinished", "A delivered record is finished.", expected="`finished: true`")
+        raise failed("recordFinished", "A delivered record is finished.", expected="`finished: true`")
 
 
 def reworks_left(step: Step, facts: Facts) -> None:
     """Work cannot be sent back for ever."""
     if int(step.chain.memory.get("reworks", 0)) >= MAX_REWORKS:
-        raise _failed("reworksLeft", "It was sent back too often.", expected=f"at most {MAX_REWORKS} times")
+        raise failed("reworksLeft", "It was sent back too often.", expected=f"at most {MAX_REWORKS} times")
 
 
 def attestation_fits(step: Step, facts: Facts) -> None:
@@ -446,7 +502,7 @@ def attestation_fits(step: Step, facts: Facts) -> None:
         requester=step.chain.parties["requester"],
         worker=step.chain.parties["worker"],
         engagement=str(step.chain.memory.get("engagement")),
-        at=_when(step),
+        at=said_at(step.activity.raw),
         keys=facts.keys,
     )
 
@@ -460,15 +516,15 @@ def invoice_totals(step: Step, facts: Facts) -> None:
     """An invoice asks what was agreed; its totals add up (settlement identity 2)."""
     invoice, agreed = step.activity.object or {}, step.chain.document.get("stipulatesReciprocal")
     if not isinstance(agreed, Mapping):
-        raise _failed("invoiceTotals", "Nothing was to be paid.")
+        raise failed("invoiceTotals", "Nothing was to be paid.")
     total, expected = _money(invoice.get("totalExclTax")), _measure(agreed)[0]
     if total != expected:
-        raise _failed(
+        raise failed(
             "invoiceTotals", "The invoice asks another amount.", expected=str(expected), received=str(total)
         )
     vat, incl = invoice.get("vatAmount"), invoice.get("totalInclTax")
     if vat is not None and incl is not None and total + _money(vat) != _money(incl):
-        raise _failed(
+        raise failed(
             "invoiceTotals", "totalExclTax + vatAmount is not totalInclTax.", received=str(_money(incl))
         )
 
@@ -477,18 +533,16 @@ def payment_matches_invoice(step: Step, facts: Facts) -> None:
     """A payment confirms the invoice that was issued, in full."""
     payment, invoice = step.activity.object or {}, step.chain.memory.get("invoice")
     if not isinstance(invoice, Mapping):
-        raise _failed(
+        raise failed(
             "paymentMatchesInvoice", "No invoice has been issued.", expected="Create(Receipt invoiceIssued)"
         )
     for name in ("invoiceNumber", "totalExclTax", "vatAmount", "totalInclTax"):
         if payment.get(name) != invoice.get(name):
-            raise _failed(
+            raise failed(
                 "paymentMatchesInvoice", f"`{name}` is not the invoice's.", expected=str(invoice.get(name))
             )
     if payment.get("paymentState") != "paid":
-        raise _failed(
-            "paymentMatchesInvoice", "A confirmed payment is paid.", expected="`paymentState: paid`"
-        )
+        raise failed("paymentMatchesInvoice", "A confirmed payment is paid.", expected="`paymentState: paid`")
 
 
 GUARDS: Final[Mapping[str, Guard]] = {
@@ -541,14 +595,26 @@ def moment(value: Any) -> datetime | None:
     if value is None:
         return None
     try:
-        parsed = datetime.fromisoformat(str(value))
-    except ValueError:
+        return read_time(value)
+    except Malformed as refusal:
         raise Invalid(
-            "schema-invalid", "Not a date and time.", expected="xsd:dateTime", received=str(value)[:64]
+            "schema-invalid", refusal.detail, expected=refusal.expected, received=refusal.received
         ) from None
-    if parsed.tzinfo is None:
-        raise Invalid("schema-invalid", "A time needs its offset.", expected="…Z", received=str(value)[:64])
-    return parsed.astimezone(UTC)
+
+
+def said_at(activity: Document) -> datetime:
+    """Return when an activity says that it was made: `published`, else when its proof was (a plain FEP-0837 one).
+
+    Raises:
+        Invalid: it says neither.
+    """
+    proof = activity.get("proof")
+    when = moment(activity.get("published"))
+    if when is None and isinstance(proof, Mapping):
+        when = moment(proof.get("created"))
+    if when is None:
+        raise Invalid("schema-invalid", "A step of a contract says when it was made.", expected="`published`")
+    return when
 
 
 def duration(value: str) -> timedelta:
@@ -579,7 +645,8 @@ def decimal(value: Any) -> Decimal:
     return number
 
 
-def _failed(guard: str, detail: str, *, expected: str | None = None, received: str | None = None) -> Invalid:
+def failed(guard: str, detail: str, *, expected: str | None = None, received: str | None = None) -> Invalid:
+    """Return the refusal that says which condition does not hold (`extra["guard"]`)."""
     return Invalid("guard-failed", detail, expected=expected, received=received, extra={"guard": guard})
 
 
@@ -587,12 +654,19 @@ def _strings(value: Any) -> list[str]:
     return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
-def _when(step: Step) -> datetime:
-    """The instant that counts for a step is the one its sender signed; the receive pipeline bounds it by the clock."""
-    when = moment(step.activity.raw.get("published"))
-    if when is None:
-        raise Invalid("schema-invalid", "A step of a contract says when it was made.", expected="`published`")
-    return when
+def _counted(step: Step, facts: Facts) -> datetime:
+    """Return the instant from which notice runs and at which a credential must be good.
+
+    It is the one that the sender signed; but where the chain is ordered, not before it arrives there: an earlier date
+    than the true one gains nobody anything.
+    """
+    said = said_at(step.activity.raw)
+    return max(said, facts.now) if facts.owner_here and facts.now is not None else said
+
+
+def _scope(document: Document) -> int:
+    scope = document.get("relayScope", "public")
+    return SCOPES.index(scope) if scope in SCOPES else 0
 
 
 def _aside(step: Step, name: str) -> Any:
@@ -603,7 +677,7 @@ def _aside(step: Step, name: str) -> Any:
 def _all(facts: Facts, states: set[str], guard: str) -> None:
     engaged = bound(facts.engagements)
     if not engaged or any(e.state not in states for e in engaged):
-        raise _failed(guard, "Not every engagement is there yet.", expected=" or ".join(sorted(states)))
+        raise failed(guard, "Not every engagement is there yet.", expected=" or ".join(sorted(states)))
 
 
 def _belongs(step: Step, obj: Document) -> None:
@@ -612,6 +686,8 @@ def _belongs(step: Step, obj: Document) -> None:
         raise Forbidden("not-owner", "It is attributed to somebody else.", expected=step.activity.actor)
     if id_of(obj.get("engagement")) != engagement:
         raise Invalid("terms-mismatch", "It names another engagement.", expected=str(engagement))
+    if id_of(obj.get("mission")) not in (None, step.chain.proposal):
+        raise Invalid("terms-mismatch", "It names another mission.", expected=step.chain.proposal)
 
 
 def _measure(part: Any) -> tuple[Decimal, str]:
@@ -657,16 +733,16 @@ def _money(value: Any) -> Decimal:
 def _price(doc: Document) -> None:
     """Identity 5 and line sums: the price shown is the reciprocal intent's amount, and its lines add up to it."""
     price, reciprocal = doc.get("price"), doc.get("reciprocal")
-    if reciprocal is None:
+    if price is None and reciprocal is None:
         return
     if not isinstance(price, Mapping) or not isinstance(reciprocal, Mapping):
-        raise _failed("missionTerms", "A paid mission shows its price.", expected="`price`")
+        raise failed("missionTerms", "A paid mission shows its price.", expected="`price`")
     total, asked = _money(price.get("totalExclTax")), _measure(reciprocal)[0]
     lines = price.get("lines")
     lines = [line for line in lines if isinstance(line, Mapping)] if isinstance(lines, list) else []
-    counted = [_money(line.get("amount")) for line in lines if line.get("lineKind") in PRICE_LINES]
+    counted = [_money(line.get("amount")) for line in lines if str(line.get("lineKind")) in PRICE_LINES]
     if total != asked or (counted and sum(counted) != total):
-        raise _failed(
+        raise failed(
             "missionTerms",
             "The price shown, its lines and the reciprocal intent are one amount.",
             expected=str(asked),
@@ -688,6 +764,6 @@ def _floor(doc: Document, facts: Facts) -> None:
     floors = [_money(own)] if isinstance(own, Mapping) else []
     floors += [decimal(facts.hourly_floor)] if facts.hourly_floor else []
     if hours > 0 and floors and _money(price.get("totalExclTax")) / hours < max(floors):
-        raise _failed(
+        raise failed(
             "missionTerms", "It pays less an hour than the floor.", expected=f"{max(floors)} an hour"
         )

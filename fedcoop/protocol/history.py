@@ -9,16 +9,15 @@ signed head.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from fedcoop.errors import FedcoopError, Malformed
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.build import contexts
-from fedcoop.protocol.chain import place, take
-from fedcoop.protocol.digest import chain_digest
+from fedcoop.protocol.chain import Placement, Taken, place, proposal_of, take
 from fedcoop.protocol.facts import Facts
-from fedcoop.protocol.guards import moment
+from fedcoop.protocol.guards import moment, said_at
 from fedcoop.protocol.messages import Activity, Chain, Document, Link
 from fedcoop.protocol.proof import verify_document
 from fedcoop.protocol.shape import id_of, read_activity
@@ -80,7 +79,8 @@ class ChainReport:
     state: str | None
     proven: tuple[Proven, ...]
     complete: bool
-    """True when the head that was given is reached; else the chain is true up to `len(proven)`."""
+    """True when it reaches the head that its owner signed, or one that the reader brought; else it is true up to
+    `len(proven)`, and nobody says that there is no more."""
     head_signed: bool
     findings: tuple[Finding, ...] = ()
 
@@ -99,7 +99,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Everything holds, and every chain reaches the head that its owner signed."""
+        """Everything holds, and every chain is complete."""
         return self.ok and all(c.complete for c in self.chains)
 
 
@@ -154,18 +154,23 @@ def verify_history(
     if document.get("format") != FORMAT or not isinstance(chains, list) or not chains:
         finding = Finding("", None, None, "malformed-activity", f"Not a history document ({FORMAT}).")
         return Report((), (finding,))
-    actors = {str(a.get("id")): a for a in document.get("actors") or [] if isinstance(a, Mapping)}
+    listed = document.get("actors")
+    actors = {
+        str(a.get("id")): a for a in (listed if isinstance(listed, list) else []) if isinstance(a, Mapping)
+    }
     findings = [*_pins(actors, pinned or {})]
     reports: list[ChainReport] = []
-    proposals: dict[str, Chain] = {}
+    proposals: dict[str, list[Chain]] = {}
     # Proposals first: engagements are read against the terms they answer.
     for entry in sorted(
         (c for c in chains if isinstance(c, Mapping)), key=lambda c: c.get("kind") == "Engagement"
     ):
-        report, chain = _replay(entry, actors, proposals)
+        report, versions = _replay(entry, actors, proposals)
+        if head is not None and _reaches(report, head) and not report.findings:
+            report = replace(report, complete=True)
         reports.append(report)
-        if chain is not None and chain.kind != "Engagement":
-            proposals[chain.id] = chain
+        if versions and versions[0].kind != "Engagement":
+            proposals[versions[0].id] = versions
     if head is not None and not any(_reaches(report, head) for report in reports):
         detail = f"No chain reaches the head that was given ({head.digest})."
         findings.append(Finding("", head.version, None, "head-not-reached", detail))
@@ -192,10 +197,11 @@ def _keys(actor: Document) -> list[str]:
 
 
 def _replay(
-    entry: Document, actors: Mapping[str, Document], proposals: Mapping[str, Chain]
-) -> tuple[ChainReport, Chain | None]:
-    """Replay one chain; stop at the first transition that does not hold."""
+    entry: Document, actors: Mapping[str, Document], proposals: Mapping[str, Sequence[Chain]]
+) -> tuple[ChainReport, list[Chain]]:
+    """Replay one chain; stop at the first transition that does not hold. Returns the chain after each step as well."""
     chain: Chain | None = None
+    versions: list[Chain] = []
     proven: list[Proven] = []
     links: list[Link] = []
     findings: list[Finding] = []
@@ -205,14 +211,15 @@ def _replay(
         try:
             activity = _read(document)
             _prove(activity, actors)
-            facts = Facts(proposal=_proposal(activity, chain, proposals), keys=actors)
-            taken = take(activity, chain, facts, place(chain, links, activity))
+            placement = place(chain, links, activity)
+            taken = _take(activity, chain, placement, actors, _versions(activity, chain, proposals))
         except FedcoopError as refusal:
             said = document.get("id") if isinstance(document, Mapping) else None
             detail = f"{refusal.detail} (expected: {refusal.expected}; found: {refusal.received})"
             findings.append(Finding(name, position, str(said), refusal.code, detail))
             break
         chain = taken.chain
+        versions.append(chain)
         links.append(Link(chain.id, chain.version, activity.id, chain.digest, confirmed=True))
         key = _signing_key(document, actors)
         published = str(document.get("published"))
@@ -236,7 +243,29 @@ def _replay(
     kind = chain.kind if chain else str(entry.get("kind"))
     owner = chain.owner if chain else str(entry.get("owner"))
     state = chain.state if chain else None
-    return ChainReport(name, kind, owner, state, tuple(proven), complete, signed, tuple(findings)), chain
+    report = ChainReport(name, kind, owner, state, tuple(proven), complete, signed, tuple(findings))
+    return report, versions
+
+
+def _take(
+    activity: Activity,
+    chain: Chain | None,
+    placement: Placement,
+    keys: Mapping[str, Document],
+    proposals: Sequence[Chain],
+) -> Taken:
+    """Take the step against the proposal as it was then: which of its versions that was, no signature says.
+
+    Raises what the newest version raises, when the step holds against none.
+    """
+    refusals: list[FedcoopError] = []
+    newest_first: list[Chain | None] = [*reversed(proposals)] or [None]
+    for proposal in newest_first:
+        try:
+            return take(activity, chain, Facts(proposal=proposal, keys=keys), placement)
+        except FedcoopError as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
 def _read(document: Any) -> Activity:
@@ -250,20 +279,14 @@ def _prove(activity: Activity, actors: Mapping[str, Document]) -> None:
     actor = actors.get(activity.actor)
     if actor is None:
         raise Malformed("key-unknown", "The keys of its sender are not in the file.", expected=activity.actor)
-    now = moment(activity.raw.get("published"))
-    if now is None:
-        raise Malformed("malformed-activity", "It does not say when it was made.", expected="`published`")
-    verify_document(activity.raw, actor, now=now)
+    verify_document(activity.raw, actor, now=said_at(activity.raw))
 
 
-def _proposal(activity: Activity, chain: Chain | None, proposals: Mapping[str, Chain]) -> Chain | None:
-    if chain is not None:
-        return proposals.get(chain.proposal or "")
-    obj = activity.object or {}
-    named = id_of(obj.get("mission")) or id_of(obj.get("context"))
-    if named is None and isinstance(obj.get("stipulates"), Mapping):
-        named = (id_of(obj["stipulates"].get("satisfies")) or "").split("#", 1)[0]
-    return proposals.get(named or "")
+def _versions(
+    activity: Activity, chain: Chain | None, proposals: Mapping[str, Sequence[Chain]]
+) -> Sequence[Chain]:
+    named = chain.proposal if chain is not None else proposal_of(activity.object or {})
+    return proposals.get(named or "", ())
 
 
 def _signing_key(document: Document, actors: Mapping[str, Document]) -> str:
@@ -287,8 +310,9 @@ def _head(
         return False, False, Finding(name, None, None, "malformed-activity", "The chain holds no activity.")
     if not isinstance(head, Mapping):
         return False, False, None
+    # Whoever does not own the chain has it up to here, and cannot say that there is no more.
     if "proof" not in head:
-        return head.get("digest") == chain.digest, False, None
+        return False, False, None
     actor = actors.get(chain.owner)
     try:
         if actor is None or head.get("chain") != chain.id or id_of(head.get("attributedTo")) != chain.owner:
@@ -304,8 +328,3 @@ def _head(
         detail = f"The signed head is {signed}; these activities are true up to version {chain.version}."
         return False, True, Finding(name, chain.version + 1, None, "head-not-reached", detail)
     return True, True, None
-
-
-def digest_of(document: Document) -> str:
-    """Return the chain digest of an activity, for messages."""
-    return chain_digest(document)
