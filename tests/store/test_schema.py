@@ -69,8 +69,8 @@ async def test_the_migrations_make_the_tables_that_the_program_expects(empty_url
         assert migrated[name] == made[name]
 
 
-async def test_alembic_finds_nothing_left_to_do(store_url: str):
-    engine = engine_for(store_url, "migrate")
+async def test_alembic_finds_nothing_left_to_do(own_url: str):
+    engine = engine_for(own_url, "migrate")
 
     def check(connection: Connection) -> None:
         config = schema.alembic_config()
@@ -97,13 +97,13 @@ async def test_several_processes_may_upgrade_at_once(empty_url: str):
     await engine.dispose()
 
 
-async def test_a_database_of_a_newer_release_is_refused_and_left_alone(store_url: str):
-    engine = engine_for(store_url, "migrate")
+async def test_a_database_of_a_newer_release_is_refused_and_left_alone(own_url: str):
+    engine = engine_for(own_url, "migrate")
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await engine.dispose()
     with pytest.raises(Misconfigured, match="made by another release"):
-        await upgrade(store_url)
+        await upgrade(own_url)
 
 
 NEXT_STEP = """
@@ -155,35 +155,33 @@ async def counted(url: str) -> list[int]:
     return found
 
 
-async def test_rebuilding_a_table_deletes_none_of_the_rows_that_refer_to_it(store_url: str, next_step: Any):
+async def test_rebuilding_a_table_deletes_none_of_the_rows_that_refer_to_it(own_url: str, next_step: Any):
     """With foreign keys on, SQLite's ON DELETE CASCADE took every one of them (pitfall P3)."""
-    engine = engine_for(store_url, "write")
+    engine = engine_for(own_url, "write")
     async with engine.begin() as connection:
         for row in ROWS:
             await connection.execute(text(row))
     await engine.dispose()
     next_step()
-    await upgrade(store_url)
-    assert await counted(store_url) == [1, 1, 1]
-    assert "colour" in str((await description_of(store_url))["chain"]["columns"])
+    await upgrade(own_url)
+    assert await counted(own_url) == [1, 1, 1]
+    assert "colour" in str((await description_of(own_url))["chain"]["columns"])
 
 
-async def test_a_migration_that_fails_leaves_the_database_as_it_was(store_url: str, next_step: Any):
-    before = await description_of(store_url)
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(own_url: str, next_step: Any):
+    before = await description_of(own_url)
     next_step("op.execute('INSERT INTO no_such_table VALUES (1)')")
     with pytest.raises(Misconfigured, match="cannot be brought up to date"):
-        await upgrade(store_url)
-    assert await description_of(store_url) == before
-    engine = create_async_engine(store_url)
+        await upgrade(own_url)
+    assert await description_of(own_url) == before
+    engine = create_async_engine(own_url)
     async with engine.connect() as connection:
         assert await connection.run_sync(revision_of) == "0001"
     await engine.dispose()
 
 
-async def test_a_migration_that_leaves_rows_referring_to_nothing_is_taken_back(
-    store_url: str, next_step: Any
-):
+async def test_a_migration_that_leaves_rows_referring_to_nothing_is_taken_back(own_url: str, next_step: Any):
     next_step("op.execute(\"INSERT INTO chain_ref (ref, chain_id) VALUES ('r', 'gone')\")")
     with pytest.raises(Misconfigured):
-        await upgrade(store_url)
-    assert await counted(store_url) == [0, 0, 0]
+        await upgrade(own_url)
+    assert await counted(own_url) == [0, 0, 0]

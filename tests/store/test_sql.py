@@ -33,13 +33,13 @@ async def test_opening_brings_the_tables_and_checks_them(empty_url: str, clock: 
 
 
 async def test_a_database_without_our_tables_is_found_out_before_work_begins(
-    store_url: str, clock: StoppedClock
+    own_url: str, clock: StoppedClock
 ):
-    engine = create_async_engine(store_url)
+    engine = create_async_engine(own_url)
     async with engine.begin() as connection:
         await connection.execute(text("DELETE FROM alembic_version"))
     await engine.dispose()
-    store = SqlStore(store_url, clock=clock)
+    store = SqlStore(own_url, clock=clock)
     with pytest.raises(Misconfigured) as told:
         await store.check()
     assert (told.value.expected, told.value.received) == ("0001", "an empty database")
