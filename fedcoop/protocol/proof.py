@@ -192,7 +192,7 @@ def _check_options(proof: Mapping[str, Any], *, now: datetime, ahead: timedelta)
         raise _invalid("The proof has expired.", expected=write_time(now), received=write_time(expires))
     # (9) It names its key.
     method = proof.get("verificationMethod")
-    if not isinstance(method, str) or not method:
+    if not isinstance(method, str):
         raise Unverified("proof-key", "The proof does not name its key.", expected="`verificationMethod`")
     return method
 

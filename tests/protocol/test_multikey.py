@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from fedcoop.errors import Unverified
 from fedcoop.protocol import multibase, multikey
-from fedcoop.protocol.limits import MAX_KEYS_PER_ACTOR
+from fedcoop.protocol.limits import MAX_KEYS_PER_ACTOR, MAX_PEM
 from tests.protocol.signing import COOP, MALLORY, NOW, a_multikey, an_actor, ed_key, rsa_key, vector
 
 DIDS = vector("did-key.json")
@@ -60,6 +60,13 @@ def test_the_ed25519_case_of_rfc_9421_verifies_and_is_made_byte_for_byte():
     assert private.public_key() == public
     public.verify(signature, base)
     assert private.sign(base) == signature
+
+
+def test_a_pem_may_be_as_long_as_the_limit():
+    pem = multikey.public_key_to_pem(ed_key(COOP).public_key())
+    assert multikey.public_key_from_pem(pem.ljust(MAX_PEM)) == ed_key(COOP).public_key()
+    with pytest.raises(Unverified):
+        multikey.public_key_from_pem(pem.ljust(MAX_PEM + 1))
 
 
 def test_a_pkcs_1_pem_is_read_as_well():

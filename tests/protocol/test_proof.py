@@ -386,6 +386,15 @@ def test_a_proof_value_that_is_no_signature_is_refused(value: Any):
     refused(made, "proof-invalid")
 
 
+@pytest.mark.parametrize("length", [0, 63, 65])
+def test_a_proof_value_of_another_length_is_not_even_tried(length: int):
+    made = signed()
+    made["proof"]["proofValue"] = multibase.encode(b"\x01" * length) if length else "z1"
+    refusal = refused(made, "proof-invalid")
+    assert refusal.expected == "64 bytes"
+    assert refusal.received == str(length or 1)
+
+
 def test_a_proof_value_in_another_spelling_is_refused():
     made = signed()
     made["proof"]["proofValue"] += " "

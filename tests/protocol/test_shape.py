@@ -60,6 +60,7 @@ def test_types_are_read_with_or_without_their_prefix(kind: Any, expected: set[st
         ({"type": "Note", "fedcoopType": ["Proposal"]}, "Proposal"),
         ({"type": "Note", "publishes": {"type": "Intent"}, "purpose": "request"}, "Proposal"),
         ({"type": "Note", "publishes": {"type": "Intent"}}, "Note"),
+        ({"type": "Note", "purpose": "request"}, "Note"),
         ({"type": ["VerifiableCredential", "MembershipCredential"]}, "MembershipCredential"),
         ({"type": ["VerifiableCredential", "AlumniCredential"]}, "VerifiableCredential"),
         ({"type": "Organization", "fedcoopType": ["Cooperative"]}, "Cooperative"),

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from fedcoop.errors import FedcoopError, Malformed, TooLarge
 from fedcoop.protocol import strict_json
-from fedcoop.protocol.limits import MAX_BODY, MAX_DEPTH, MAX_ITEMS, MAX_KEYS, MAX_SAFE_INTEGER, MAX_STRING
+from fedcoop.protocol.limits import (
+    MAX_BODY,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_KEYS,
+    MAX_NUMBER_LITERAL,
+    MAX_SAFE_INTEGER,
+    MAX_STRING,
+)
 
 REFUSED = {
     "nothing": (b"", "malformed-json"),
@@ -53,6 +61,7 @@ REFUSED = {
     "100 000 levels": (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too-deep"),
     "100 000 levels without an end": (b'{"a":' + b"[" * 100_000, "too-deep"),
     "too many bytes": (b'{"a":"' + b"x" * MAX_BODY + b'"}', "too-large"),
+    "too many bytes of white space": (b"{}" + b" " * MAX_BODY, "too-large"),
     "too many members": (json.dumps({str(i): i for i in range(MAX_KEYS + 1)}).encode(), "too-large"),
     "too many items": (json.dumps({"a": [0] * (MAX_ITEMS + 1)}).encode(), "too-large"),
     "a string that is too long": (json.dumps({"a": "x" * (MAX_STRING + 1)}).encode(), "too-large"),
@@ -92,6 +101,13 @@ def test_what_two_parsers_could_read_differently_is_refused(what: str):
 )
 def test_json_within_the_limits_is_read_as_it_stands(data: bytes, expected: Any):
     assert strict_json.loads(data) == (json.loads(data) if expected is None else expected)
+
+
+def test_a_number_may_be_as_long_as_the_limit():
+    longest = "0." + "1" * (MAX_NUMBER_LITERAL - 2)
+    assert strict_json.loads(f'{{"a":{longest}}}'.encode()) == {"a": float(longest)}
+    with pytest.raises(Malformed):
+        strict_json.loads(f'{{"a":{longest}1}}'.encode())
 
 
 def test_a_refusal_names_the_key_that_occurs_twice_and_nothing_else():
