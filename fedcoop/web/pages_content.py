@@ -51,7 +51,7 @@ the order of ours), no classes, ids, styles, forms or media."""
 SCHEMES: Final = frozenset({"http", "https", "mailto"})
 
 HEADING: Final = re.compile(r"(</?)h[1-6](?=[\s>/])", re.IGNORECASE)
-DECIMAL: Final = re.compile(r"^-?\d{1,15}(\.\d{1,9})?$")
+DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
 SPACES: Final = re.compile(r"[ \t\r\n]+")
 LANGUAGE_TAG: Final = re.compile(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$")
 # Control characters, and the marks that turn the direction of text around: a title must not rewrite its neighbours.
@@ -98,7 +98,7 @@ def number(value: Any) -> Decimal | None:
     """Return the decimal number that a string spells (money and quantities are strings), or None."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
         return Decimal(value)
-    return Decimal(value) if isinstance(value, str) and DECIMAL.match(value) else None
+    return Decimal(value) if isinstance(value, str) and DECIMAL.fullmatch(value) else None
 
 
 def instant(value: Any) -> datetime | None:

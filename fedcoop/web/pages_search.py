@@ -27,14 +27,14 @@ NAMES: Final = ("q", "rome", "commune", "radius", "class", "open")
 RADII: Final = (5, 10, 20, 50, 100, 200)
 MAX_CHOICES: Final = 12
 MAX_CURSOR: Final = 500
-MAX_DIGITS: Final = 6
 ROWS: Final = 20
 """Rows of one page of the board for people."""
 
-ROME: Final = re.compile(r"^[A-N](\d{2}|\d{4})?$")
-INSEE: Final = re.compile(r"^(\d{5}|2[AB]\d{3})$")
-INSEE_IN_BRACKETS: Final = re.compile(r"\((\d{5}|2[AB]\d{3})\)$")
-ROME_IN_BRACKETS: Final = re.compile(r"\(([A-N](?:\d{2}|\d{4})?)\)$")
+ROME: Final = re.compile(r"^[A-N]([0-9]{2}|[0-9]{4})?$")
+INSEE: Final = re.compile(r"^([0-9]{5}|2[AB][0-9]{3})$")
+KILOMETRES: Final = re.compile(r"[0-9]{1,4}([.,][0-9]{1,3})?")
+INSEE_IN_BRACKETS: Final = re.compile(r"\(([0-9]{5}|2[AB][0-9]{3})\)$")
+ROME_IN_BRACKETS: Final = re.compile(r"\(([A-N](?:[0-9]{2}|[0-9]{4})?)\)$")
 LIGATURES: Final = str.maketrans(
     {"œ": "oe", "æ": "ae", "’": " ", "'": " ", "-": " ", "/": " ", ",": " ", ".": " "}
 )
@@ -284,11 +284,8 @@ def _radius(given: Mapping[str, str], words: Words) -> tuple[Field, float | None
     typed = given.get("radius", "")
     if not typed:
         return Field(), None
-    try:
-        kilometres = float(typed.replace(",", "."))
-    except ValueError:
-        kilometres = -1.0
-    if not 0 < kilometres <= MAX_RADIUS_KM or len(typed) > MAX_DIGITS:
+    kilometres = float(typed.replace(",", ".")) if KILOMETRES.fullmatch(typed) else 0.0
+    if not 0 < kilometres <= MAX_RADIUS_KM:
         most = words.number(MAX_RADIUS_KM)
         return Field(
             typed, words.gettext("The distance is a number of kilometres, up to %(most)s.", most=most)

@@ -40,6 +40,7 @@ from fedcoop.web.published import Published
 from fedcoop.web.server import make_application
 from fedcoop.web.services import Services
 from tests.conftest import NOON, ROOT, CountedIds, StoppedClock
+from tests.web.pages_server import served as served
 
 T = TypeVar("T")
 

@@ -41,7 +41,10 @@ def path_of(language: str) -> Path:
 def update(language: str, template: Catalog) -> Catalog:
     """Return the catalogue of `language` with the sentences of `template` and no others."""
     path = path_of(language)
-    known = read_po(path.open("rb"), locale=language) if path.exists() else Catalog(locale=language)
+    known = Catalog(locale=language)
+    if path.exists():
+        with path.open("rb") as file:
+            known = read_po(file, locale=language)
     fresh = Catalog(
         locale=language,
         header_comment=HEAD,
