@@ -29,6 +29,7 @@ WITHOUT_A_TEST_OF_ITS_OWN: Final = {
     "fedcoop/protocol/messages.py": "records only; mypy and the stages' own tests hold them",
     "fedcoop/protocol/model.py": "generated; tests/vocab compares it with its sources",
     "fedcoop/flow/world.py": "records only",
+    "fedcoop/web/locale/update.py": "a script; tests/web/test_pages_text.py runs it",
     "fedcoop/web/services.py": "records and one protocol",
 }
 TEST_OF_NO_SINGLE_MODULE: Final = {

@@ -153,7 +153,7 @@ class HtmlPages:
         async def ask(reader: Reader) -> tuple[Chain | None, History | None, Sequence[Engagement], Actors]:
             chain = await reader.chain(obj.id)
             told = await _history(reader, views, chain) if chain else None
-            # (1) An engagement is for its parties (privacy class P2), whoever may read the proposal.
+            # (2) An engagement is for its parties (privacy class P2), whoever may read the proposal.
             theirs = [c for c in await reader.engagements(obj.id) if self._is_party(viewer, c)]
             return chain, told, await _seen(reader, views, theirs), await _with_homes(reader, [obj.owner])
 
@@ -181,7 +181,7 @@ class HtmlPages:
 
         async def ask(reader: Reader) -> tuple[Engagement, History] | None:
             chain = await reader.chain(ref)
-            # (1) Whoever is no party learns nothing, not even that there is one.
+            # (3) Whoever is no party learns nothing, not even that there is one.
             if chain is None or not self._is_party(viewer, chain):
                 return None
             return (await _seen(reader, views, [chain]))[0], await _history(reader, views, chain)
