@@ -244,6 +244,7 @@ def _edge(lifecycle: Lifecycle, step: Step) -> Edge:
     ]
     # (2) The lifecycle must have an edge from here.
     if not fitting:
+        _check_lost(step)
         raise Conflict(
             "illegal-transition",
             f"In state {chain.state}, a {lifecycle.name} does not allow {activity.type} of {step.object_class}.",
@@ -265,6 +266,22 @@ def _edge(lifecycle: Lifecycle, step: Step) -> Edge:
         expected=chain.parties.get(_role(fitting[0].sender, chain), fitting[0].sender),
         received=activity.actor,
     )
+
+
+def _check_lost(step: Step) -> None:
+    """Whoever accepts an offer a moment after the proposal was closed made no mistake, and is told what happened."""
+    code = LOST.get(str(step.chain.memory.get("rejected")))
+    if code is not None and (step.activity.type, step.object_class) == ("Accept", "Offer"):
+        raise Conflict(
+            code,
+            "This offer was refused when the proposal closed, just before it could be accepted.",
+            expected="an offer that waits",
+            received=step.chain.state,
+        )
+
+
+LOST: Final[Mapping[str, str]] = {"slotFilled": "slot-filled", "missionWithdrawn": "proposal-closed"}
+"""Reason that every waiting offer is given when its proposal closes (`effects.CLOSING`), to problem code."""
 
 
 def _check_time(step: Step, facts: Facts) -> None:
@@ -382,6 +399,8 @@ def _remember(step: Step) -> tuple[Document, dict[str, Any]]:
             return chain.document, {"counter": dict(result)}
         case "Accept", "Offer":
             return result or chain.document, {"accept": activity.id, "engagement": id_of(result)}
+        case "Reject", "Offer":
+            return chain.document, {"rejected": activity.raw.get("reasonCode")}
         case "Create", "WorkRecord":
             return chain.document, {"record": id_of(obj), "recordActivity": activity.id}
         case "Reject", "WorkRecord":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,24 +19,50 @@ Instances = Callable[..., list[LocalInstance]]
 
 @pytest.fixture
 def instances(tmp_path: Path) -> Iterator[Instances]:
-    """Return a function that starts `n` instances and gives them back: `lyon, nantes = instances(2)`.
+    """Return a function that starts `n` instances for one test: `lyon, nantes = instances(2)`; see `Starter`."""
+    starter = Starter(tmp_path)
+    yield starter
+    stop_all(starter.started)
 
-    Options: `network=True` admits all to each other as of one network, `federated=False` leaves the allow-lists empty,
-    `following=True` makes each follow the others' co-op and waits until they do, `served=False` only founds them.
-    Each has `base`, `folder`, `token` (the operator's), `coop`, `post_outbox(actor, token, document)`, `lookup(iri)`,
-    `get(path)`, `add_member(name, status="cape")`, `command(…)`, `kill()`, `stop()`, `restart()`.
-    """
-    started: list[LocalInstance] = []
 
-    def start(
-        n: int, *, network: bool = True, federated: bool = True, following: bool = False, served: bool = True
+@pytest.fixture(scope="module")
+def module_instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instances]:
+    """As `instances`, for a federation that all tests of a module share."""
+    starter = Starter(tmp_path_factory.mktemp("instances"))
+    yield starter
+    stop_all(starter.started)
+
+
+class Starter:
+    """Starts instances in folders of its own; whoever made it stops what is in `started`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.started: list[LocalInstance] = []
+
+    def __call__(
+        self,
+        n: int,
+        *,
+        network: bool | Collection[int] = True,
+        federated: bool = True,
+        following: bool = False,
+        served: bool = True,
     ) -> list[LocalInstance]:
+        """Start `n` instances and return them.
+
+        Options: `network=True` admits all to each other as of one network, `network={0, 1}` only the first two;
+        `federated=False` leaves the allow-lists empty, `following=True` makes each follow the others' co-op and waits
+        until they do, `served=False` only founds them. Each has `base`, `folder`, `token` (the operator's), `coop`,
+        `post_outbox(actor, token, document)`, `lookup(iri)`, `get(path)`, `add_member(name, status="cape")`,
+        `command(…)`, `kill()`, `stop()`, `restart()`.
+        """
         ports = _free_ports(n)
         bases = [f"http://127.0.0.1:{port}" for port in ports]
 
         def one(number: int) -> LocalInstance:
             return found(
-                tmp_path / f"{len(started)}-{NAMES[number].lower()}",
+                self._folder / f"{len(self.started)}-{NAMES[number].lower()}",
                 name=f"Coop {NAMES[number]}",
                 port=ports[number],
                 allow_origins=bases,
@@ -45,10 +71,11 @@ def instances(tmp_path: Path) -> Iterator[Instances]:
 
         with ThreadPoolExecutor(2) as pool:
             new = list(pool.map(one, range(n)))
-        started.extend(new)
+        self.started.extend(new)
+        together = set(range(n)) if network is True else set(network or ())
         if federated:
             with ThreadPoolExecutor(2) as pool:
-                list(pool.map(lambda mine: _admit(mine, new, network=network), new))
+                list(pool.map(lambda mine: _admit(mine, new, together), new))
         if served:
             for instance in new:
                 instance.launch()
@@ -61,14 +88,12 @@ def instances(tmp_path: Path) -> Iterator[Instances]:
                 _until_followed(instance, n - 1)
         return new
 
-    yield start
-    stop_all(started)
 
-
-def _admit(mine: LocalInstance, everybody: Sequence[LocalInstance], *, network: bool) -> None:
-    for other in everybody:
-        if other is not mine:
-            mine.allow(other, network=network)
+def _admit(mine: LocalInstance, everybody: Sequence[LocalInstance], together: Collection[int]) -> None:
+    number = everybody.index(mine)
+    for other, instance in enumerate(everybody):
+        if other != number:
+            mine.allow(instance, network={number, other} <= set(together))
 
 
 def _follow(mine: LocalInstance, everybody: Sequence[LocalInstance]) -> None:
