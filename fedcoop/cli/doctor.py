@@ -174,6 +174,9 @@ def _inside(config: Config) -> Iterator[Finding]:
 
     async def look() -> list[Finding]:
         async with app.open_world(config) as world:
+            founded_as = await world.store.read(lambda reader: reader.meta("base"))
+            if founded_as not in {None, config.base_url}:
+                return [_moved(config, str(founded_as))]
             return [await _keys(world), await _deliveries(world)]
 
     try:
@@ -196,6 +199,21 @@ def _inside(config: Config) -> Iterator[Finding]:
             "ok",
             say("keys are the owner’s alone", "les clés ne sont lisibles que de leur propriétaire"),
         )
+
+
+def _moved(config: Config, founded_as: str) -> Finding:
+    return Finding(
+        "identity",
+        "problem",
+        say(
+            f"this instance was founded as {founded_as}, not {config.base_url}",
+            f"cette instance a été fondée comme {founded_as}, pas {config.base_url}",
+        ),
+        say(
+            f'Write base_url = "{founded_as}" again; every id that others know has it.',
+            f'Remettez base_url = "{founded_as}" ; chaque id connu des autres le contient.',
+        ),
+    )
 
 
 _RESTORE: Final = say(
@@ -317,8 +335,33 @@ def _outside(config: Config, *, served: bool) -> Iterator[Finding]:
             ),
         )
         return
+    if not _is_ours(config, document):
+        yield Finding(
+            "reachable",
+            "problem",
+            say(
+                f"another instance answers under {config.base_url}: it has other keys",
+                f"une autre instance répond sous {config.base_url} : elle a d’autres clés",
+            ),
+            say("Find out where DNS and the proxy lead.", "Voyez où mènent le DNS et le mandataire."),
+        )
+        return
     yield Finding("reachable", "ok", config.base_url)
     yield _webfinger(config)
+
+
+def _is_ours(config: Config, document: dict[str, Any]) -> bool:
+    """Tell whether an actor document publishes the key that lies in our folder."""
+    from fedcoop.errors import Misconfigured
+    from fedcoop.protocol.multikey import public_key_to_pem
+    from fedcoop.store.keyfolder import KeyFolder
+
+    main = document.get("publicKey")
+    try:
+        _, key = KeyFolder(config.keys_folder).http_key(f"{config.base_url}/actor")
+    except Misconfigured:
+        return True  # a fault of its own, found above
+    return isinstance(main, dict) and main.get("publicKeyPem") == public_key_to_pem(key.public_key())
 
 
 def _clock(offset: timedelta, reply: Reply | None) -> Finding:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedcoop.cli.answer import AsJson, answer
+from fedcoop.cli.answer import AsJson, Failed, answer
 from fedcoop.cli.speech import say
+
+if TYPE_CHECKING:
+    from fedcoop.flow.outbound import Published
+    from fedcoop.flow.world import World
 
 HELP = say(
     "Follow another co-op’s actor, as this co-op.",
@@ -31,12 +35,8 @@ def follow(
 ) -> None:
     """Say Follow; it is delivered while the instance is being served."""
     from fedcoop.cli.worlds import in_world
-    from fedcoop.flow.outbound import publish
-    from fedcoop.protocol.messages import Intent
 
-    published = in_world(
-        folder, lambda world: publish(Intent(world.instance.coop, "Follow", {"object": actor}), world=world)
-    )
+    published = in_world(folder, lambda world: _follow(world, actor))
     answer(
         {"ok": True, "activity": published.activity_id, "actor": actor},
         as_json=as_json,
@@ -47,3 +47,22 @@ def follow(
             )
         ],
     )
+
+
+async def _follow(world: World, actor: str) -> Published:
+    """Say Follow, if it can arrive. Raises Failed when our own allow-list would not let it out."""
+    from fedcoop.flow.outbound import publish
+    from fedcoop.protocol.ids import origin
+    from fedcoop.protocol.messages import Intent
+
+    host = origin(actor)
+    peer = await world.store.read(lambda reader: reader.peer(host))
+    if peer is None or peer.state not in {"allowed", "limited"}:
+        raise Failed(
+            "not-in-allow-list",
+            say(f"{host} is not in your allow-list.", f"{host} n’est pas dans votre liste d’admission."),
+            next_step=say(
+                f"First: fedcoop peer allow DIR {host}", f"D’abord : fedcoop peer allow DIR {host}"
+            ),
+        )
+    return await publish(Intent(world.instance.coop, "Follow", {"object": actor}), world=world)

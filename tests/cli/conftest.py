@@ -1,0 +1,73 @@
+"""The command line as people use it: a process, its exit status, what it says on both streams."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedcoop.cli.instances import LocalInstance, found
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as the one JSON document that `--json` promises."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+def run_fedcoop(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, timeout: float = 90.0
+) -> Done:
+    """Run `fedcoop` with these arguments, in English unless the environment says otherwise."""
+    kept = {k: v for k, v in os.environ.items() if k not in {"LANG", "LC_ALL", "FEDCOOP_LANG", "FEDCOOP_ENV"}}
+    done = subprocess.run(
+        [sys.executable, "-m", "fedcoop", *(str(argument) for argument in arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**kept, **(environment or {})},
+        cwd=ROOT,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run a command: `run("init", folder, …) -> Done(status, out, err)`."""
+    return run_fedcoop
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> LocalInstance:
+    """An instance that is founded and not served; one for the tests of a module."""
+    return found(tmp_path_factory.mktemp("cli") / "lyon", name="Coop Lyon", kinds=("cae",), commune="69123")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalInstance]:
+    """An instance that is being served; one for the tests of a module."""
+    founded = found(tmp_path_factory.mktemp("cli") / "nantes", name="Coop Nantes", commune="44109")
+    founded.start()
+    yield founded
+    founded.stop()
