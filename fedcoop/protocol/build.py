@@ -411,7 +411,8 @@ def _attest(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) ->
         "occupation": proposal.get("occupation"),
         "skills": proposal.get("skills"),
         "effortQuantity": stipulates.get("resourceQuantity") if isinstance(stipulates, Mapping) else None,
-        "performedFrom": terms.get("startTime"),
+        # When it was begun, not when it was planned to: a mission need not have dates.
+        "performedFrom": chain.memory.get("begun") or terms.get("startTime"),
         "performedUntil": body["published"],
         "attestedOutcome": "accepted",
         "inseeCommune": place.get("inseeCommune") if isinstance(place, Mapping) else None,

@@ -402,7 +402,8 @@ def _remember(step: Step) -> tuple[Document, dict[str, Any]]:
         case "Reject", "Offer":
             return chain.document, {"rejected": activity.raw.get("reasonCode")}
         case "Create", "WorkRecord":
-            return chain.document, {"record": id_of(obj), "recordActivity": activity.id}
+            begun = chain.memory.get("begun") or activity.raw.get("published")
+            return chain.document, {"record": id_of(obj), "recordActivity": activity.id, "begun": begun}
         case "Reject", "WorkRecord":
             return chain.document, {"reworks": int(chain.memory.get("reworks", 0)) + 1}
         case "Accept", "WorkRecord":
