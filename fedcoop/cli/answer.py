@@ -32,7 +32,7 @@ class Failed(Exception):
     def __init__(
         self, code: str, detail: str, *, next_step: str = "", extra: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(detail)
+        super().__init__(f"{detail} → {next_step}" if next_step else detail)
         self.code = code
         self.detail = detail
         self.next_step = next_step

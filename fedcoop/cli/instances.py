@@ -5,8 +5,9 @@ The demo and the end-to-end tests use the same class, so what people see is what
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import secrets
 import select
 import signal
 import socket
@@ -16,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fedcoop.cli import client
 from fedcoop.cli.answer import Failed
@@ -26,12 +27,17 @@ from fedcoop.cli.speech import say
 COMMAND = (sys.executable, "-m", "fedcoop")
 
 
+PORTS: Final = range(20_000, 32_000)
+"""Below the ports that the kernel gives to outgoing connections, which could take one before its server starts."""
+
+
 def free_port() -> int:
     """Return a port of the loopback interface on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def run(*arguments: str, timeout: float = 300.0) -> dict[str, Any]:
@@ -234,8 +240,3 @@ def stop_all(instances: Sequence[LocalInstance], *, timeout: float = 15.0) -> No
     deadline = time.monotonic() + timeout
     for instance in instances:
         instance.stop(timeout=max(0.1, deadline - time.monotonic()))
-
-
-def environment_without(*names: str) -> dict[str, str]:
-    """Return this process's environment without some variables (for child processes in tests)."""
-    return {key: value for key, value in os.environ.items() if key not in names}
