@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import sys
+import types
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -606,6 +608,28 @@ def test_base64_with_other_trailing_bits_is_refused():
 )
 def test_a_signature_header_that_cannot_be_read_is_refused(value: str):
     refused(replaced(a_request(), "Signature", value), "signature-malformed")
+
+
+def test_a_signature_header_may_be_as_long_as_the_limit():
+    value = 'keyId="a",signature="AAAA",x="'
+    longest = value.ljust(MAX_SIGNATURE_HEADER - 1, "x") + '"'
+    assert cavage.parse(replaced(a_request(), "Signature", longest)).key_id == "a"
+    with pytest.raises(Unverified):
+        cavage.parse(replaced(a_request(), "Signature", longest[:-1] + 'x"'))
+
+
+@pytest.mark.parametrize("before", [None, types.ModuleType("pkg_resources")])
+def test_the_stand_in_for_pkg_resources_is_gone_after_the_import(
+    monkeypatch: pytest.MonkeyPatch, before: types.ModuleType | None
+):
+    for name in [name for name in sys.modules if name.split(".")[0] == "httpsig"]:
+        monkeypatch.delitem(sys.modules, name)
+    if before is None:
+        monkeypatch.delitem(sys.modules, "pkg_resources", raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, "pkg_resources", before)
+    assert cavage._import_httpsig().__name__ == "httpsig.utils"
+    assert sys.modules.get("pkg_resources") is before
 
 
 def test_a_time_beyond_the_calendar_is_refused():

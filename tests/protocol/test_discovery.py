@@ -21,6 +21,7 @@ APPLICATION = f"{LYON}/actor"
         ("acct:Alice@Coop-Lyon.Example", Resource("alice", None)),
         ("acct:@alice@coop-lyon.example", Resource("alice", None)),
         ("acct:a.l-i_ce@coop-lyon.example", Resource("a.l-i_ce", None)),
+        (f"acct:{'a' * 64}@coop-lyon.example", Resource("a" * 64, None)),
         (COOP, Resource(None, COOP)),
         (f"{LYON}/", Resource(None, f"{LYON}/")),
         (LYON, Resource(None, LYON)),
@@ -88,7 +89,9 @@ def test_the_document_of_an_actor_has_exactly_one_self_link():
 def test_a_page_at_the_actors_own_address_is_not_named_twice():
     jrd = discovery.actor_jrd(username="coop", actor_id=COOP, page=COOP)
     assert jrd["aliases"] == [COOP]
-    assert discovery.actor_jrd(username="coop", actor_id=COOP)["aliases"] == [COOP]
+    plain = discovery.actor_jrd(username="coop", actor_id=COOP)
+    assert plain["aliases"] == [COOP]
+    assert [link["rel"] for link in plain["links"]] == ["self"]
 
 
 def test_the_query_leads_back_to_the_same_actor():
