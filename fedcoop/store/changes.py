@@ -42,6 +42,9 @@ PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
 PUBLIC_NAMES: Final = frozenset({PUBLIC, "as:Public", "Public"})
 """The three ways in which "everybody" is written (ActivityPub §5.6)."""
 
+MAX_TEXT: Final = 50_000
+"""Characters of a listing that are searched, title first: to cut and fold them takes ten milliseconds."""
+
 TOGETHER: Final = (RecordActivity, PutActor, Deliver, KeepEvidence)
 """Kinds whose rows do not depend on each other's order: a run of them is written table by table."""
 
@@ -284,7 +287,7 @@ def _list(change: PutListing, s: Statements) -> Sequence[Step]:
         "rome": change.rome.upper() if change.rome is not None else None,
     }
     of: Row = {"object_id": change.object_id}
-    words = " ".join(words_of(f"{change.title} {change.text}"))
+    words = " ".join(words_of(f"{change.title} {change.text}"[:MAX_TEXT]))
     readers = dict.fromkeys(reader_name(name) for name in change.readers)
     return (
         Step(s.forget_words, [of]),

@@ -1,6 +1,6 @@
 """Connections to the database, by URL: one that writes, a few that read.
 
-SQLite follows the rules that its measurements dictate (docs/adr): one writing connection, transactions that
+SQLite follows the rules that its measurements dictate: one writing connection, transactions that
 begin with `BEGIN IMMEDIATE` (a plain `BEGIN` loses updates or fails at the first upgrade), WAL,
 `synchronous=FULL` because what we have acknowledged to a peer must survive a power cut, readers that cannot
 write by mistake.

@@ -26,6 +26,9 @@ EARTH_RADIUS_KM: Final = 6371.0088
 BOX_MARGIN: Final = 1e-6
 """Degrees by which the box is larger than the circle: a tenth of a metre, against rounding."""
 
+MAX_ASKED: Final = 2_000
+"""Characters of a search that count."""
+
 listing: Final = t.listing.c
 
 
@@ -59,7 +62,7 @@ def conditions(dialect: Dialect, query: BoardQuery) -> list[ColumnElement[bool]]
         found.append(
             exists().where(t.listing_reader.c.listing == listing.n, t.listing_reader.c.reader.in_(names))
         )
-    if words := words_of(query.text):
+    if words := words_of(query.text[:MAX_ASKED]):
         found.append(dialect.has_words(words))
     return found
 

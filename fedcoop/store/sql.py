@@ -8,6 +8,7 @@ await store.close()
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -25,7 +26,7 @@ from fedcoop.store.dialect import Dialect, dialect_of
 from fedcoop.store.engine import engine_for
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
 from fedcoop.store.schema import newest_revision, revision_of, upgrade
-from fedcoop.store.writer import GroupWriter, as_ours
+from fedcoop.store.writer import GroupWriter, as_ours, connect
 
 T = TypeVar("T")
 
@@ -66,14 +67,17 @@ class SqlStore:
         Raises:
             Unavailable: every reading connection is taken, or the database is out of reach (`unavailable`).
         """
+        connection = await connect(self._read_engine)
         try:
-            async with self._read_engine.connect() as connection:
-                return await work(SqlReader(connection, self._dialect))
+            return await work(SqlReader(connection, self._dialect))
         except Exception as error:
             ours = as_ours(error)
             if ours is error:
                 raise
             raise ours from error
+        finally:
+            # A caller that is cancelled gives its connection back all the same.
+            await asyncio.shield(connection.close())
 
     async def recover(self) -> None:
         """Free the lanes that a dead process left leased, on a database that only one process serves."""

@@ -129,9 +129,10 @@ class GroupWriter:
             await group.transaction.commit()
         except BaseException as error:
             await self._disconnect()
-            left = [a for a, _ in group.done] if group else []
-            for one in left if asked is None else [*left, asked]:
-                refuse(one.answer, error)
+            for one, _ in group.done if group else ():
+                refuse(one.answer, lost(error))
+            if asked is not None:
+                refuse(asked.answer, error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -180,7 +181,7 @@ class GroupWriter:
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None:
-            self._connection = await self._engine.connect()
+            self._connection = await connect(self._engine)
         return self._connection
 
     async def _disconnect(self) -> None:
@@ -192,6 +193,14 @@ class GroupWriter:
                 await connection.close()
             except (DBAPIError, OSError, ValueError):
                 pass  # it is gone, which is what was wanted
+
+
+async def connect(engine: AsyncEngine) -> AsyncConnection:
+    """Return a connection. Raises Unavailable when the database is out of reach or all its connections taken."""
+    try:
+        return await engine.connect()
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        raise Unavailable("unavailable", "the database is out of reach") from error
 
 
 def _stopped(error: BaseException) -> bool:
@@ -210,24 +219,27 @@ def refuse(answer: asyncio.Future[Any], error: BaseException) -> None:
         answer.set_exception(as_ours(error))
 
 
-def as_ours(error: BaseException) -> BaseException:
-    """Return what a caller is told about `error`: Unavailable for what may pass, else the error itself.
-
-    A broken rule of uniqueness is one of them: another process was faster, and whoever asks again will find
-    what it wrote (a duplicate is then seen as one).
-    """
-    if not may_pass(error):
+def lost(error: BaseException) -> BaseException:
+    """Return what those are told whose work was right and whose commit did not come about."""
+    if isinstance(error, asyncio.CancelledError):
         return error
     told = Unavailable("unavailable", "the database could not take this now; nothing of it was kept")
     told.__cause__ = error
     return told
 
 
+def as_ours(error: BaseException) -> BaseException:
+    """Return what a caller is told about `error`: Unavailable for what may pass, else the error itself.
+
+    A broken rule of uniqueness is one of them: another process was faster, and whoever asks again will find
+    what it wrote (a duplicate is then seen as one).
+    """
+    return lost(error) if may_pass(error) else error
+
+
 def may_pass(error: BaseException) -> bool:
     """Tell whether the same work may succeed later."""
-    if isinstance(
-        error, IntegrityError | OperationalError | InterfaceError | PoolTimeout | WorkTooLong | OSError
-    ):
+    if isinstance(error, IntegrityError | OperationalError | InterfaceError | WorkTooLong | ConnectionError):
         return True
     if not isinstance(error, DBAPIError):
         return False
