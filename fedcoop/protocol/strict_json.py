@@ -97,13 +97,11 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise _over_limit("An object has too many members.", MAX_KEYS, len(pairs))
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise Malformed(
-                    "duplicate-key", "A member name occurs twice in one object.", received=ascii(key[:100])
-                )
-            seen.add(key)
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(
+            "duplicate-key", "A member name occurs twice in one object.", received=ascii(twice[:100])
+        )
     return members
 
 
