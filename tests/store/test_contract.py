@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -37,6 +38,7 @@ from tests.store.making import (
     an_actor,
     an_object,
     chain,
+    engagement,
     record,
     rows_of,
     step,
@@ -182,6 +184,37 @@ async def test_two_processes_that_share_a_database_count_every_step_of_a_chain(
     links = await store.read(lambda r: r.links(MISSION))
     assert [link.version for link in links] == list(range(1, 52))
     assert (await store.read(lambda r: r.chain(MISSION))).version == 51
+
+
+async def test_two_processes_that_wait_for_each_other_are_told_to_come_again(
+    store: SqlStore, store_url: str, clock: StoppedClock
+):
+    """Chains locked in opposite orders: PostgreSQL ends one of the two, and asked again it succeeds."""
+    chains = [engagement(n) for n in (1, 2)]
+    for n, of in enumerate(chains):
+        said = activity(n, LYON)
+        await made(store, record(said), step(of, said))
+
+    async def both(one: SqlStore, order: int) -> int:
+        async def work(tx: Transaction) -> int:
+            for of in chains[::order]:
+                assert await tx.chain(of.id) is not None
+                await asyncio.sleep(0.05)
+            return await count_one_more(tx)
+
+        while True:
+            with contextlib.suppress(Unavailable):
+                return await one.write(work)
+
+    other = SqlStore(store_url, clock=clock)
+    try:
+        async with asyncio.timeout(60):
+            answers = await asyncio.gather(
+                *(both(one, order) for _ in range(3) for one, order in ((store, 1), (other, -1)))
+            )
+    finally:
+        await other.close()
+    assert sorted(answers) == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_version_of_a_chain_has_one_transition_whoever_writes_it(store: SqlStore):
