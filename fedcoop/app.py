@@ -216,11 +216,17 @@ def _heard(folder: Path, bell: Bell) -> Iterator[None]:
 
 
 async def serve(
-    config: Config, *, host: str | None, port: int | None, announce: Callable[[Mapping[str, Any]], None]
+    config: Config,
+    *,
+    host: str | None,
+    port: int | None,
+    announce: Callable[[Mapping[str, Any]], None],
+    tethered: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was begun and return.
 
     `announce` is called once it answers, with `{"base": …, "actors": [{"id", "inbox", "outbox", "role"}…]}`.
+    `tethered`: stop as well when standard input closes, so that nothing outlives a demo or a test that was killed.
 
     Raises:
         Misconfigured: somebody serves this folder already, the address is taken, or a setting cannot be used.
@@ -244,6 +250,8 @@ async def serve(
     )
     bell, stop, host, port = Bell(), asyncio.Event(), host or config.host, port or config.port
     with _serving(config.folder, host, port), _heard(config.folder, bell), _stopped_by_signals(stop):
+        if tethered:
+            asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _at_the_end, stop)
         await upgrade(config.database_url)
         async with open_world(config, doorbell=bell) as world:
             application = make_application(Services(world, published(), HtmlPages(world)))
@@ -339,6 +347,12 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(one)
+
+
+def _at_the_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
 
 
 @contextlib.contextmanager

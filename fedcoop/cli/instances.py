@@ -111,8 +111,9 @@ class LocalInstance:
             return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "serve", str(self.folder), "--port", str(self.port), "--ready-json"],
-                stdin=subprocess.DEVNULL,
+                [*COMMAND, "serve", str(self.folder), "--port", str(self.port), "--ready-json", "--tethered"],
+                # The other end is ours alone: should we be killed, it closes, and the server stops.
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 # A group of its own: Ctrl-C reaches only the program that started it, which then stops it in order.
@@ -160,8 +161,9 @@ class LocalInstance:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(10.0)
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
         self.process = None
         return process.returncode
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ from fedcoop.cli import (
     verify,
 )
 from fedcoop.cli.answer import Failed, WronglyUsed, complain, explained
-from fedcoop.cli.speech import say, translated_help
+from fedcoop.cli.speech import LANGUAGE, say, translated_help
 from fedcoop.errors import FedcoopError, Misconfigured
 
 
@@ -117,6 +118,8 @@ def build() -> typer.Typer:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status."""
     as_json = "--json" in arguments
+    # Commands that this one starts (the demo's) speak as it does.
+    os.environ["FEDCOOP_LANG"] = LANGUAGE
     if arguments == ["--version"]:
         print(f"fedcoop {__version__}")
         return 0
@@ -155,7 +158,14 @@ def _language_first(arguments: list[str]) -> list[str]:
 
 
 def _failure_of(refusal: FedcoopError) -> Failed:
-    detail = refusal.detail
+    """Return the failure that a refusal is for a person: its problem's title and help in the language of the run."""
+    from fedcoop.protocol.model import PROBLEMS
+
+    detail, next_step = refusal.detail, str(refusal.extra.get("next", "")) or explained(refusal.code)
+    problem = PROBLEMS.get(refusal.code)
+    if problem is not None and not isinstance(refusal, Misconfigured):
+        detail = say(detail, f"{problem.title_fr} : {detail}")
+        next_step = next_step or say(problem.help_en, problem.help_fr)
     if refusal.expected is not None:
         detail += say(f" Expected: {refusal.expected}.", f" Attendu : {refusal.expected}.")
     if refusal.received is not None:
@@ -163,7 +173,7 @@ def _failure_of(refusal: FedcoopError) -> Failed:
     return Failed(
         refusal.code,
         detail if isinstance(refusal, Misconfigured) else f"{detail} ({refusal.code})",
-        next_step=str(refusal.extra.get("next", "")) or explained(refusal.code),
+        next_step=next_step,
         extra={
             k: v for k, v in (("expected", refusal.expected), ("received", refusal.received)) if v is not None
         },

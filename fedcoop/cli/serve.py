@@ -52,6 +52,12 @@ def serve(
             help=say("Print one JSON line once it answers.", "Affiche une ligne JSON dès qu’elle répond."),
         ),
     ] = False,
+    tethered: Annotated[
+        bool,
+        typer.Option(
+            "--tethered", hidden=True, help="Stop when standard input closes: with whoever started it."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
@@ -85,5 +91,5 @@ def serve(
                 f"DÉVELOPPEMENT : origines admises en http ou privées : {origins}. Jamais sur un serveur public.",
             )
         )
-    asyncio.run(app.serve(config, host=host or None, port=port or None, announce=announce))
+    asyncio.run(app.serve(config, host=host or None, port=port or None, announce=announce, tethered=tethered))
     remark(say("Stopped; nothing was left half-done.", "Arrêtée ; rien n’est resté à moitié fait."))

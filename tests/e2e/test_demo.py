@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from fedcoop.cli.client import poll
 from fedcoop.cli.instances import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -116,3 +117,14 @@ def test_a_folder_with_something_in_it_is_not_used(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "not an empty folder" in err
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_demo_that_is_killed_takes_its_servers_with_it(tmp_path: Path) -> None:
+    ports = [free_port() for _ in range(3)]
+    process = demo("--ports", ",".join(map(str, ports)), "--folder", str(tmp_path / "demo"))
+    assert process.stdout is not None
+    for _ in range(3):
+        assert "http://127.0.0.1" in process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    assert poll(lambda: True if nobody_answers(ports) else None, seconds=30.0, pause=0.2)
