@@ -35,8 +35,8 @@ class StoppedClock:
 class CountedIds:
     """A `ports.NewId` whose names are 0001, 0002, …: a failing test reads the same twice."""
 
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+    def __init__(self, first: int = 1) -> None:
+        self._numbers = itertools.count(first)
 
     def __call__(self) -> str:
         return f"{next(self._numbers):04d}"

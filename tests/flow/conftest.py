@@ -1,17 +1,23 @@
-"""The federation of three co-operatives, founded anew for each test."""
+"""The federation of three co-operatives: founded once, copied for each test."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.flow.federation import Federation, found_federation
+from tests.flow.federation import Federation, Template, found_template
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return asyncio.run(found_template(tmp_path_factory.mktemp("template")))
 
 
 @pytest.fixture
-async def federation(tmp_path: Path) -> AsyncIterator[Federation]:
-    founded = await found_federation(tmp_path)
-    yield founded
-    await founded.close()
+async def federation(tmp_path: Path, template: Template) -> AsyncIterator[Federation]:
+    opened = template.open(tmp_path)
+    yield opened
+    await opened.close()

@@ -7,28 +7,36 @@ outside; only the socket is missing. The clock stands still, ids count, and lane
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import json
+import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from fedcoop.errors import FedcoopError, TryLater, Unavailable, Unverified
+from fedcoop.errors import FedcoopError, Gone, NotFound, TryLater, Unavailable, Unverified
 from fedcoop.flow import founding
 from fedcoop.flow.c2s import submit
 from fedcoop.flow.founding import Newcomer, NewMember
 from fedcoop.flow.inbound import Receipt, receive
 from fedcoop.flow.outbound import Published, serve_lane
+from fedcoop.flow.reading import read_object, readers_for
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Answer, Lane, Transaction
+from fedcoop.ports import Answer, BoardQuery, Lane, Transaction
 from fedcoop.protocol import cavage
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
+from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
+from fedcoop.web.errors import status_of
 from tests.conftest import NOON, CountedIds, StoppedClock
 
 COMMUNES: Mapping[str, tuple[str, float | None, float | None]] = {
@@ -36,6 +44,8 @@ COMMUNES: Mapping[str, tuple[str, float | None, float | None]] = {
     "44109": ("Nantes", 47.218, -1.554),
     "73054": ("Bourg-Saint-Maurice", 45.617, 6.769),
 }
+
+NAMES = ("lyon", "nantes", "alpes")
 
 _POOL: list[RSAPrivateKey] = []
 
@@ -50,9 +60,18 @@ def rsa_key(number: int) -> RSAPrivateKey:
 class Ring:
     """Keys in memory: `ports.KeyRing`."""
 
-    def __init__(self, numbers: itertools.count[int]) -> None:
+    def __init__(
+        self,
+        numbers: itertools.count[int],
+        keys: Mapping[str, tuple[RSAPrivateKey, Ed25519PrivateKey]] = MappingProxyType({}),
+    ) -> None:
         self._numbers = numbers
-        self._keys: dict[str, tuple[RSAPrivateKey, Ed25519PrivateKey]] = {}
+        self._keys = dict(keys)
+
+    @property
+    def keys(self) -> Mapping[str, tuple[RSAPrivateKey, Ed25519PrivateKey]]:
+        """Both keys of every actor."""
+        return dict(self._keys)
 
     def http_key(self, actor: str) -> tuple[str, RSAPrivateKey]:
         return f"{actor}#main-key", self._keys[actor][0]
@@ -122,7 +141,7 @@ class Courier:
             raise Unavailable("unavailable", "No answer.")
         request = signed(inbox, body, sender=sender, ring=self._ring, now=self._clock())
         answer = await answered(world, request, inbox)
-        self._office.posts.append((inbox, "", answer.status))
+        self._office.posts.append((inbox, json.loads(body)["type"], answer.status))
         return answer
 
 
@@ -137,15 +156,13 @@ def signed(inbox: str, body: bytes, *, sender: str, ring: Ring, now: datetime) -
 
 
 async def answered(world: World, request: RawRequest, inbox: str) -> Answer:
-    """Return what a server would answer (the statuses of web/errors.py, in short)."""
+    """Return what a server would answer."""
     owner = inbox.removesuffix("/inbox") if "/actors/" in inbox else None
     try:
         await receive(request, inbox_of=owner, world=world)
-    except TryLater as later:
-        return Answer(503, later.code, later.detail, later.retry_after)
     except FedcoopError as refusal:
-        status = {"Malformed": 400, "Unverified": 401, "Forbidden": 403, "NotFound": 404, "Conflict": 409}
-        return Answer(status.get(type(refusal).__name__, 422), refusal.code, refusal.detail, None)
+        later = refusal.retry_after if isinstance(refusal, TryLater) else None
+        return Answer(status_of(refusal), refusal.code, refusal.detail, later)
     return Answer(202, None, None, None)
 
 
@@ -157,6 +174,7 @@ class Coop:
     ring: Ring
     office: PostOffice
     clock: StoppedClock
+    folder: Path | None = None
 
     @property
     def id(self) -> str:
@@ -192,6 +210,46 @@ class Coop:
         chain = await self.chain(ref)
         return (chain.state, chain.version) if chain else None
 
+    async def history(self, ref: str) -> list[dict[str, Any]]:
+        """Return the activities of the chain known here under `ref`, in order."""
+        chain = await self.chain(ref)
+        if chain is None:
+            return []
+        stored = await self.world.store.read(lambda reader: reader.history(chain.id))
+        return [json.loads(one.body) for one in stored]
+
+    async def confirmed(self, ref: str) -> list[bool]:
+        """Return which links of the chain known here under `ref` are final."""
+        chain = await self.chain(ref)
+        links = await self.world.store.read(lambda reader: reader.links(chain.id)) if chain else ()
+        return [link.confirmed for link in links]
+
+    async def read(self, iri: str, actor: str | None = None) -> Document | None:
+        """Return the object `iri` as `actor` (None: anybody) may read it here, None when they may not."""
+        try:
+            return (await read_object(iri, actor=actor, world=self.world)).document
+        except (NotFound, Gone):
+            return None
+
+    async def board(self, actor: str | None = None, *, open_only: bool = True) -> list[str]:
+        """Return the ids on the board here that `actor` (None: anybody) may see, sorted."""
+        readers = readers_for(actor, self.world.instance)
+        query = BoardQuery(readers=readers, open_only=open_only, limit=200)
+        page = await self.world.store.read(lambda reader: reader.board(query))
+        return sorted(entry.object_id for entry in page.entries)
+
+    async def owed(self) -> int:
+        """Return how many deliveries are owed."""
+        counts = await self.world.store.read(lambda reader: reader.delivery_counts())
+        return counts["owed"]
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        assert self.folder is not None
+        with contextlib.closing(sqlite3.connect(self.folder / "fedcoop.db")) as database:
+            names = [n for (n,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {n: database.execute(f'SELECT count(*) FROM "{n}"').fetchone()[0] for n in names}
+
     async def receive(self, body: bytes, *, sender: str, ring: Ring, **changes: Any) -> Receipt:
         """Take in `body` posted and signed by `sender` of another ring."""
         request = signed(f"{self.base}/inbox", body, sender=sender, ring=ring, now=self.clock())
@@ -226,8 +284,16 @@ class Federation:
 
 async def found_coop(folder: Path, base: str, office: PostOffice, clock: StoppedClock, numbers: Any) -> Coop:
     """Found one instance with its own store, keys and place in the post office."""
-    ring = Ring(numbers)
-    store = await SqlStore.open(f"sqlite+aiosqlite:///{folder / 'fedcoop.db'}", clock=clock)
+    await upgrade(_url(folder))
+    coop = open_coop(folder, base, office, clock, Ring(numbers), CountedIds())
+    await founding.found(coop.world, name=base, username="coop", profile={"cooperativeKind": ["cae"]})
+    return coop
+
+
+def open_coop(
+    folder: Path, base: str, office: PostOffice, clock: StoppedClock, ring: Ring, new_id: CountedIds
+) -> Coop:
+    """Open the instance whose database is in `folder`."""
     instance = Instance(
         base=base,
         name=base.split("//", 1)[1],
@@ -240,18 +306,21 @@ async def found_coop(folder: Path, base: str, office: PostOffice, clock: Stopped
     )
     world = World(
         instance=instance,
-        store=store,
+        store=SqlStore(_url(folder), clock=clock),
         resolver=Resolver(office, clock),
         fetcher=office,
         keyring=ring,
         courier=Courier(office, ring, clock),
         clock=clock,
-        new_id=CountedIds(),
+        new_id=new_id,
         doorbell=Doorbell(),
     )
     office.worlds[base] = world
-    await founding.found(world, name=base, username="coop", profile={"cooperativeKind": ["cae"]})
-    return Coop(world, ring, office, clock)
+    return Coop(world, ring, office, clock, folder)
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'fedcoop.db'}"
 
 
 async def found_federation(folder: Path, clock: StoppedClock | None = None) -> Federation:
@@ -259,7 +328,7 @@ async def found_federation(folder: Path, clock: StoppedClock | None = None) -> F
     clock = clock or StoppedClock(NOON)
     office, numbers = PostOffice(), itertools.count()
     coops = []
-    for name in ("lyon", "nantes", "alpes"):
+    for name in NAMES:
         (folder / name).mkdir()
         coops.append(await found_coop(folder / name, f"https://{name}.example", office, clock, numbers))
     federation = Federation(office, *coops)
@@ -283,6 +352,33 @@ def _lease(world: World) -> Callable[[Transaction], Awaitable[tuple[Lane, ...]]]
         return await tx.lease(now=now, until=now + timedelta(minutes=2), holder="t", limit=64)
 
     return work
+
+
+@dataclass(frozen=True)
+class Template:
+    """A federation that was founded once: its folders, and the keys that its databases know."""
+
+    folder: Path
+    keys: tuple[Mapping[str, tuple[RSAPrivateKey, Ed25519PrivateKey]], ...]
+
+    def open(self, folder: Path, clock: StoppedClock | None = None) -> Federation:
+        """Return a federation of its own, as it was when it was founded, in a copy in `folder`."""
+        clock = clock or StoppedClock(NOON)
+        office, numbers = PostOffice(), itertools.count(len(self.keys) * 2)
+        coops = []
+        for name, keys in zip(NAMES, self.keys, strict=True):
+            shutil.copytree(self.folder / name, folder / name)
+            ring = Ring(numbers, keys)
+            ids = CountedIds(first=1001)
+            coops.append(open_coop(folder / name, f"https://{name}.example", office, clock, ring, ids))
+        return Federation(office, *coops)
+
+
+async def found_template(folder: Path) -> Template:
+    """Found a federation and close it."""
+    founded = await found_federation(folder)
+    await founded.close()
+    return Template(folder, tuple(coop.ring.keys for coop in (founded.lyon, founded.nantes, founded.alpes)))
 
 
 def _origin(iri: str) -> str:
