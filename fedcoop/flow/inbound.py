@@ -14,7 +14,7 @@ from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Unverifi
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
-from fedcoop.flow.world import World
+from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, StoredActor, Transaction
 from fedcoop.protocol import credentials
 from fedcoop.protocol.authorise import Ignored, authorise
@@ -64,7 +64,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
-    await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of))
+    await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of, instance))
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
     verified = await _verify(world, claimed, now)
@@ -174,7 +174,7 @@ class _Reused(FedcoopError):
         self.activity = activity
 
 
-async def _admit(reader: Reader, activity: Activity, inbox_of: str | None) -> None:
+async def _admit(reader: Reader, activity: Activity, inbox_of: str | None, instance: Instance) -> None:
     """Federation is by agreement (D7): whom we do not know is refused before its key is fetched (SIG-27)."""
     # (1) A personal inbox must be somebody's.
     if inbox_of is not None:
@@ -183,16 +183,25 @@ async def _admit(reader: Reader, activity: Activity, inbox_of: str | None) -> No
             raise NotFound("not-found", "There is no such inbox here.")
     # (2) The sender's server is one that our operator decided to work with.
     host = origin(activity.actor)
-    admit(await reader.peer(host), host)
+    admit(await reader.peer(host), host, contact=f"{instance.base}/")
 
 
-def admit(peer: Peer | None, host: str) -> None:
-    """Return when the operator's decision about `host` lets its messages in; raises Forbidden when not."""
+def admit(peer: Peer | None, host: str, *, contact: str) -> None:
+    """Return when the operator's decision about `host` lets its messages in; raises Forbidden when not.
+
+    `contact` is the page of whom to ask.
+    """
     if peer is None or peer.state == "pending":
         raise Forbidden(
             "not-in-allow-list",
             "This co-op does not federate with yours yet; ask its operator.",
             received=host,
+            extra={"contact": contact},
         )
     if peer.state in ("blocked", "frozen"):
-        raise Forbidden("blocked", "This co-op does not take messages from yours.", received=host)
+        raise Forbidden(
+            "blocked",
+            "This co-op does not take messages from yours.",
+            received=host,
+            extra={"contact": contact},
+        )

@@ -12,7 +12,9 @@ from fedcoop.protocol import strict_json
 from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target, named_anew
 from fedcoop.protocol.chain import Reference, proposal_of, proposer_of, reference_of, refold
 from fedcoop.protocol.digest import chain_digest
+from fedcoop.protocol.effects import PROPOSALS
 from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.listing import plain_proposal
 from fedcoop.protocol.messages import Activity, Chain, Document
 from fedcoop.protocol.model import PUBLIC_CONTEXT_PATHS
 from fedcoop.protocol.shape import fedcoop_meaning, id_of, read_activity
@@ -76,7 +78,7 @@ async def _facts(
         proposal_id = proposal_of(activity.object)
     elif chain is None and reference is not None and reference.begins and activity.object is not None:
         owner = id_of(activity.object.get("attributedTo"))
-    proposal = await tx.chain(proposal_id) if proposal_id else None
+    proposal = await _proposal(tx, proposal_id) if proposal_id else None
     if owner is None and activity.type == "Offer":
         # Of a proposal that we do not have, whoever is asked is taken for the owner: it may be one of us.
         owner = proposer_of(activity, proposal)
@@ -92,6 +94,17 @@ async def _facts(
         now=now,
         ahead=instance.window[1],
     )
+
+
+async def _proposal(tx: Transaction, iri: str) -> Chain | None:
+    """Return the chain of a proposal, or what stands for it when a plain FEP-0837 peer published it without one."""
+    chain = await tx.chain(iri)
+    if chain is not None:
+        return chain
+    stored = await tx.object(iri)
+    if stored is None or stored.local or stored.deleted_at is not None:
+        return None
+    return plain_proposal(iri, stored.owner, stored.document) if stored.object_class in PROPOSALS else None
 
 
 async def _rules_known(tx: Transaction, activity: Activity) -> bool:

@@ -15,7 +15,7 @@ from fedcoop.protocol.audience import scope_audience
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.chain import proposal_of
 from fedcoop.protocol.guards import EMPLOYED
-from fedcoop.protocol.listing import title_of
+from fedcoop.protocol.listing import currency_of, title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS
 from fedcoop.protocol.shape import AS2, PUBLIC, class_of, id_of, ids_of
@@ -278,7 +278,7 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
     ):
         if name not in whole and (base.get(source) or document.get(intent)) is not None:
             whole[name] = _commitment(base.get(source) or document[intent], document[intent])
-    whole.setdefault("plainSummary", _summary(whole, title_of(document)))
+    whole.setdefault("plainSummary", _summary(whole, document))
     carrier = id_of(whole.get("carrier"))
     parties = [proposal.owner, *([carrier] if carrier else [])]
     return {
@@ -289,14 +289,17 @@ def _offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> 
     }
 
 
-def _summary(engagement: Document, title: str) -> dict[str, str]:
+def _summary(engagement: Document, proposal: Document) -> dict[str, str]:
     """An engagement says in plain words what it binds to (vocabulary.md §3.9)."""
     paid = engagement.get("stipulatesReciprocal")
     quantity = paid.get("resourceQuantity") if isinstance(paid, Mapping) else None
     amount = quantity.get("hasNumericalValue") if isinstance(quantity, Mapping) else None
     carrier = id_of(engagement.get("carrier"))
-    french = [f"« {title} »", f"{amount} € HT" if amount else "sans paiement"]
-    english = [f"“{title}”", f"EUR {amount} excl. tax" if amount else "unpaid"]
+    title, asked = title_of(proposal), proposal.get("reciprocal")
+    currency = currency_of(asked) if isinstance(asked, Mapping) and "resourceConformsTo" in asked else "EUR"
+    sign = "€" if currency == "EUR" else currency
+    french = [f"« {title} »", f"{amount} {sign}".rstrip() + " HT" if amount else "sans paiement"]
+    english = [f"“{title}”", f"{currency} {amount} excl. tax".lstrip() if amount else "unpaid"]
     if carrier:
         french.append(f"travail porté par {carrier}")
         english.append(f"work carried by {carrier}")

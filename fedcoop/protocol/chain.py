@@ -25,7 +25,7 @@ from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.facts import Facts, Step
 from fedcoop.protocol.messages import Activity, Chain, ChainKind, Document, Link
 from fedcoop.protocol.model import LIFECYCLES
-from fedcoop.protocol.shape import id_of
+from fedcoop.protocol.shape import id_of, is_plain
 from fedcoop.protocol.vocabulary import Edge, Lifecycle
 
 KIND_OF_CLASS: Final[Mapping[str, ChainKind]] = {
@@ -102,7 +102,7 @@ def place(chain: Chain | None, links: Sequence[Link], activity: Activity) -> Pla
         Unavailable: `predecessor-unknown`: it follows something we have not seen; nothing is stored (decision D3).
         Conflict: `stale`: it follows something that already has another successor.
     """
-    version, previous = activity.state_version, activity.previous_digest
+    version, previous = _follows(activity, links)
     # (1) The first of a chain follows nothing; every other one says what it follows, and which it is.
     if version < 1 or (version == 1) != (previous is None):
         raise Malformed(
@@ -187,6 +187,18 @@ def refold(activities: Sequence[Activity], facts: Facts) -> Chain | None:
 
 
 # -- inside ---------------------------------------------------------------------------------------------------------
+
+
+def _follows(activity: Activity, links: Sequence[Link]) -> tuple[int, str | None]:
+    """Return the version that the activity claims, and the digest of what it follows.
+
+    A plain FEP-0837 answer says neither: it follows the offer that it names, and a name stands for one body only.
+    """
+    if activity.type in ANSWERS and is_plain(activity):
+        for link in links:
+            if link.activity_id == activity.object_id:
+                return link.version + 1, link.digest
+    return activity.state_version, activity.previous_digest
 
 
 def _unknown(activity: Activity) -> Unavailable:
@@ -398,7 +410,7 @@ def _remember(step: Step) -> tuple[Document, dict[str, Any]]:
         case "TentativeReject", _:
             return chain.document, {"counter": dict(result)}
         case "Accept", "Offer":
-            return result or chain.document, {"accept": activity.id, "engagement": id_of(result)}
+            return guards.agreed_terms(step), {"accept": activity.id, "engagement": id_of(result)}
         case "Reject", "Offer":
             return chain.document, {"rejected": activity.raw.get("reasonCode")}
         case "Create", "WorkRecord":

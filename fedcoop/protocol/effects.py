@@ -7,13 +7,14 @@ in the same transaction, so that a mission is assigned in the very commit that a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from fedcoop.protocol.audience import local_readers
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.guards import PENDING, bound, slots_of
-from fedcoop.protocol.listing import listing_of
+from fedcoop.protocol.listing import kind_of, listing_of, plain_proposal
 from fedcoop.protocol.messages import (
     Activity,
     Authorised,
@@ -45,6 +46,9 @@ RUNNING: Final = frozenset({"accepted", "active"})
 
 TERMS: Final = ("publishes", "price", "reciprocal", "location", "startTime", "endTime")
 """When one of these changes (what, how much, where, when), whoever has offered must look again (vocabulary.md §3.6)."""
+
+PROPOSALS: Final = frozenset({"Proposal", "Mission", "ServiceOffer", "Need"})
+"""Classes of what another server's actor may offer or ask for without a chain."""
 
 OF_ITS_SERVER: Final = ("inbox", "outbox", "endpoints", "publicKey", "assertionMethod")
 """Members of an actor that are believed only as its server hands them out: where to post, and whose keys."""
@@ -242,7 +246,8 @@ def _keep(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
         return Effects()
     readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
     put = PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
-    if class_of(document) in ("Proposal", "Mission", "ServiceOffer", "Need") and not local:
+    if class_of(document) in PROPOSALS and not local:
+        put = replace(put, object_class=kind_of(document))
         return Effects((put, *_foreign_listing(activity, document, name, readers, scene, communes)))
     return Effects((put,))
 
@@ -264,11 +269,8 @@ def _foreign_listing(
     scene: Scene,
     communes: Communes,
 ) -> tuple[PutListing, ...]:
-    """A plain FEP-0837 proposal is shown on the board; without a chain it cannot be answered by a contract here."""
-    kind = "ServiceOffer" if document.get("purpose") == "offer" else "Need"
-    plain = Chain(
-        name, "Listing", activity.actor, "published", 1, "", {**document, "fedcoopType": [kind]}, {}
-    )
+    """A plain FEP-0837 proposal is shown on the board."""
+    plain = plain_proposal(name, activity.actor, document)
     shown = (*readers, f"{scene.base}/actors/coop/members")
     return (listing_of(plain, local=False, readers=shown, communes=communes, now=scene.now),)
 

@@ -17,7 +17,7 @@ from fedcoop.protocol import credentials
 from fedcoop.protocol.facts import Facts, Step
 from fedcoop.protocol.limits import MAX_CANDIDATES
 from fedcoop.protocol.messages import Chain, Document
-from fedcoop.protocol.shape import id_of
+from fedcoop.protocol.shape import id_of, is_plain
 from fedcoop.protocol.times import read_time
 
 Guard: TypeAlias = Callable[[Step, Facts], None]
@@ -323,8 +323,7 @@ def status_accepted(step: Step, facts: Facts) -> None:
 def worker_credential(step: Step, facts: Facts) -> None:
     """A carried worker shows that the carrier employs them, with a credential good at this instant."""
     parties = step.chain.parties
-    terms = step.activity.object if step.activity.type == "Offer" else step.activity.raw.get("result")
-    terms = terms if isinstance(terms, Mapping) else step.chain.document
+    terms = (step.activity.object or {}) if step.activity.type == "Offer" else agreed_terms(step)
     carrier, status = id_of(terms.get("carrier")), str(terms.get("workStatus", "selfEmployed"))
     if carrier is None:
         if status in EMPLOYED:
@@ -410,17 +409,18 @@ def agreement_matches_offer(step: Step, facts: Facts) -> None:
             expected=", ".join(f"{q} {u}" for q, u in _amounts(offered)),
             received=", ".join(f"{q} {u}" for q, u in _amounts(result)),
         )
+    agreed = agreed_terms(step)
     # Who accepts may add what the offer left open (an address, the carrier of a service's worker), not change it.
     for name in WHO_AND_WHAT:
-        if name in offered and result.get(name) != offered.get(name):
+        if name in offered and agreed.get(name) != offered.get(name):
             raise Invalid("terms-mismatch", f"The agreement keeps `{name}`.", expected=str(offered.get(name)))
     for name in AGREED:
-        if result.get(name) != offered.get(name):
+        if agreed.get(name) != offered.get(name):
             raise Invalid(
                 "terms-mismatch",
                 f"The agreement has the `{name}` that was offered.",
                 expected=str(offered.get(name))[:200],
-                received=str(result.get(name))[:200],
+                received=str(agreed.get(name))[:200],
             )
     for name in ("stipulates", "stipulatesReciprocal"):
         commitment = result.get(name)
@@ -428,8 +428,22 @@ def agreement_matches_offer(step: Step, facts: Facts) -> None:
             raise Invalid("terms-mismatch", f"The commitment `{name}` has an id.", expected=f"{name}.id")
 
 
+def agreed_terms(step: Step) -> Document:
+    """Return the terms that an Accept agrees to: its `result`, and without one what was offered.
+
+    FEP-0837 knows quantities alone: what a plain peer's agreement leaves out is as it was offered.
+    """
+    result, offered = step.activity.raw.get("result"), step.chain.document
+    if not isinstance(result, Mapping) or not result:
+        return offered
+    return {**offered, **result} if is_plain(step.activity) else result
+
+
 def reason_given(step: Step, facts: Facts) -> None:
     """Refusing and ending need a reason from the list, so that they can be counted and contested."""
+    # A plain FEP-0837 Reject has no such list, and says no all the same.
+    if step.activity.type == "Reject" and is_plain(step.activity):
+        return
     if not isinstance(_aside(step, "reasonCode"), str):
         raise Invalid("reason-missing", "Say why, with a code of the Reason list.", expected="`reasonCode`")
 

@@ -6,12 +6,17 @@ import html
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from fedcoop.errors import Invalid
 from fedcoop.protocol.guards import moment
 from fedcoop.protocol.messages import Chain, Document, PutListing
 from fedcoop.protocol.shape import class_of
+
+CURRENCIES: Final[Mapping[str, str]] = {"Q4916": "EUR", "Q4917": "USD", "Q25224": "GBP", "Q25344": "CHF"}
+"""Wikidata item to ISO 4217 code; FEP-0837 names a currency as the resource that is transferred."""
+
+_CURRENCY: Final = re.compile(r"https?://www\.wikidata\.org/(?:entity|wiki)/(Q[0-9]+)", re.ASCII)
 
 MAX_TEXT = 20_000
 """Characters of a proposal that are searched; the longest real one of the sample has under 2,000."""
@@ -46,6 +51,23 @@ def listing_of(
         apply_before=_time(document.get("applyBefore")),
         readers=readers,
     )
+
+
+def plain_proposal(iri: str, owner: str, document: Document) -> Chain:
+    """Return what stands for the chain of a proposal that a plain FEP-0837 peer published: it is open, and has none."""
+    shown = {**document, "fedcoopType": [kind_of(document)]}
+    return Chain(iri, "Listing", owner, "published", 1, "", shown, {"owner": owner})
+
+
+def kind_of(document: Document) -> str:
+    """Return as what a proposal that came without a chain is shown: somebody offers work, or asks for it."""
+    return "ServiceOffer" if document.get("purpose") == "offer" else "Need"
+
+
+def currency_of(part: Document) -> str:
+    """Return the currency that an intent or a commitment is in (ISO 4217), "" when it names none that we know."""
+    match = _CURRENCY.fullmatch(str(part.get("resourceConformsTo", "")))
+    return CURRENCIES.get(match[1], "") if match else ""
 
 
 def title_of(document: Document) -> str:

@@ -149,6 +149,13 @@ def fedcoop_meaning(document: Document, allowed_context_urls: Set[str]) -> bool:
         return False
 
 
+def is_plain(activity: Activity) -> bool:
+    """Tell whether `activity` is of a plain FEP-0837 peer: it speaks no fedcoop, and knows of no chain to count in."""
+    if "stateVersion" in activity.raw or "previousDigest" in activity.raw:
+        return False
+    return not fedcoop_meaning(activity.raw, frozenset())
+
+
 def refuse_structure_keywords(document: Document) -> None:
     """Return when `document` hides nothing from a reader of plain JSON.
 

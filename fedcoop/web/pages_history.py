@@ -106,6 +106,7 @@ class _Teller:
         self._kind = "Engagement" if chain.kind == "Engagement" else class_of(chain.document)
         self._state = self._lifecycle.initial[0]
         self._before: str | None = None
+        self._named: str | None = None
         self._seen: dict[str, str] = {}
 
     def entry(self, link: Link, stored: StoredActivity) -> Entry:
@@ -114,9 +115,9 @@ class _Teller:
         about = self._about(doc, obj)
         self._step(stored, obj, about)
         what = self._sentence(stored.type, about, obj)
-        linked = _digest(doc) == link.digest and doc.get("previousDigest") == self._before
+        linked = _digest(doc) == link.digest and self._follows(doc)
         self._remember(doc, obj, about)
-        self._before = link.digest
+        self._before, self._named = link.digest, stored.id
         return Entry(
             version=link.version,
             activity_id=stored.id,
@@ -132,6 +133,12 @@ class _Teller:
             confirmed=link.confirmed,
             linked=linked,
         )
+
+    def _follows(self, doc: Document) -> bool:
+        """Whether it names the step before it: by its digest, or, as a plain FEP-0837 answer does, by its id."""
+        if "previousDigest" in doc or "stateVersion" in doc or self._before is None:
+            return doc.get("previousDigest") == self._before
+        return read.identifier(doc.get("object")) == self._named
 
     def _about(self, doc: Document, obj: Document) -> str:
         """What the activity acts upon, in the words of the lifecycle's edges."""

@@ -18,12 +18,12 @@ from markupsafe import Markup
 
 from fedcoop.flow.world import Instance
 from fedcoop.ports import BoardEntry, StoredActor, StoredObject
+from fedcoop.protocol.listing import currency_of
 from fedcoop.protocol.messages import Chain, Document
 from fedcoop.web import pages_content as read
 from fedcoop.web.pages_content import Said
 from fedcoop.web.pages_text import Words
 
-EURO: Final = "http://www.wikidata.org/entity/Q4916"
 CAE_STATUSES: Final = ("cape", "cesa", "esa")
 """Statuses of people whose work a business and employment co-operative (CAE) carries."""
 STATE_LISTS: Final[Mapping[str, str]] = {
@@ -374,9 +374,7 @@ class Views:
         amount = read.number(measure.get("hasNumericalValue"))
         if amount is None:
             return None
-        currency = "EUR" if reciprocal.get("resourceConformsTo") == EURO else ""
-        text = self.words.money(amount, currency) if currency else self.words.number(amount)
-        return Price(text, self._per(doc), (), "", "")
+        return self._paid(amount, currency_of(reciprocal), self._per(doc))
 
     def href(self, object_id: str) -> str:
         """Return the address of the page of a document: its own here, that of our copy for another server's."""
@@ -443,7 +441,7 @@ class Views:
         parties = {role: self.party(actor, actors) for role, actor in chain.parties.items()}
         own_id = read.identifier(doc) or chain.id
         title = read.title(answered.document, self.words.language) if answered else Said("", None)
-        price = self.price(doc) or self._agreed_price(doc)
+        price = self.price(doc) or self._agreed_price(doc, answered)
         stipulated = read.document(doc.get("stipulates"))
         return Engagement(
             id=own_id,
@@ -579,10 +577,18 @@ class Views:
             quantity = self.words.percent(amount)
         return PriceLine(name, quantity, self.money(doc.get("unitAmount")), self.money(doc.get("amount")))
 
-    def _agreed_price(self, doc: Document) -> Price | None:
+    def _agreed_price(self, doc: Document, answered: StoredObject | None) -> Price | None:
         measure = read.document(read.document(doc.get("stipulatesReciprocal")).get("resourceQuantity"))
         amount = read.number(measure.get("hasNumericalValue"))
-        return Price(self.words.money(amount, "EUR"), "", (), "", "") if amount is not None else None
+        # What is agreed has an amount; in which currency, the proposal says.
+        asked = read.document(answered.document.get("reciprocal")) if answered else {}
+        currency = currency_of(asked) if "resourceConformsTo" in asked else "EUR"
+        return self._paid(amount, currency, "") if amount is not None else None
+
+    def _paid(self, amount: Decimal, currency: str, per: str) -> Price:
+        return Price(
+            self.words.money(amount, currency) if currency else self.words.number(amount), per, (), "", ""
+        )
 
     def _per(self, doc: Document) -> str:
         measure = read.document(read.document(doc.get("publishes")).get("resourceQuantity"))
