@@ -351,6 +351,12 @@ def test_a_signature_that_ran_out_is_refused():
         refused(an_hs2019_request(created=now - 60, expires=now - 1, covered=covered), "signature-expired")
 
 
+def test_a_signature_holds_to_the_very_second_in_which_it_runs_out():
+    now = int(NOW.timestamp())
+    covered = "(request-target) (created) (expires) host digest"
+    check(an_hs2019_request(created=now - 60, expires=now, covered=covered))
+
+
 def test_a_covered_time_that_is_not_given_is_refused():
     now = int(NOW.timestamp())
     request = an_hs2019_request(created=now, covered="(request-target) (created) date host digest")
