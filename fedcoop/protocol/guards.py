@@ -601,7 +601,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
 
 # -- reading values -------------------------------------------------------------------------------------------------
 
-_DURATION: Final = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DURATION: Final = re.compile(r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 
 def moment(value: Any) -> datetime | None:
@@ -638,7 +638,7 @@ def duration(value: str) -> timedelta:
     (datetime.timedelta(days=7), datetime.timedelta(days=1, seconds=43200))
     """
     match = _DURATION.fullmatch(value)
-    if match is None or value in ("P", "PT") or any(len(g or "") > 6 for g in match.groups()):
+    if match is None or any(len(g or "") > 6 for g in match.groups()):
         raise Invalid(
             "schema-invalid", "Not a duration.", expected="xsd:duration such as P7D", received=value[:64]
         )
