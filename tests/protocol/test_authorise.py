@@ -218,6 +218,21 @@ def fields(scene: Scene) -> dict[str, Any]:
     return {name: getattr(scene, name) for name in Scene.__dataclass_fields__}
 
 
+def test_a_mission_of_a_peer_is_kept_though_it_concerns_nobody_here_yet():
+    mission = a_mission(id=f"{LYON}/missions/1", attributedTo=CARRIER)
+    mission |= {
+        name: {**mission[name], "id": f"{LYON}/missions/1#{name}"} for name in ("publishes", "reciprocal")
+    }
+    create = an_activity("Create", CARRIER, mission, stateVersion=1, proof=PROOF)
+    assert arriving(create, scene_of(create, facts=Facts(now=NOW))).chain is not None
+
+
+def test_a_step_that_does_not_say_where_it_stands_is_not_taken_for_something_else():
+    chain = with_(a_chain("Engagement", "proposed"), digest="d2", version=2)
+    bare = an_activity("Reject", OWNER, OFFERED, reasonCode="other", proof=PROOF)
+    refused(Conflict, "stale", bare, scene_of(bare, chain, links=links_of(True, True)))
+
+
 def test_a_step_is_final_where_its_chain_is_ordered_and_when_its_owner_takes_it():
     chain = a_chain("Engagement", "proposed")
     undo = signed(chain, "Undo", AWA, OFFERED)
@@ -513,6 +528,11 @@ def test_our_own_need_no_proof_to_be_believed_and_obey_the_same_rules():
 def test_our_own_are_told_what_a_peer_would_be_let_pass():
     own_refused(NotFound, "not-found", an_activity("Delete", OWNER, f"{NANTES}/notes/1"))
     own_refused(NotImplementedYet, "not-implemented", an_activity("Like", OWNER, MISSION))
+
+
+def test_our_own_may_change_their_profile():
+    update = an_activity("Update", OWNER, {"id": OWNER, "type": "Organization"})
+    assert authorise_own(update, scene_of(update, object_owner=OWNER)).chain is None
 
 
 def test_closing_an_account_is_for_a_later_release():

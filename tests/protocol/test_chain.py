@@ -354,6 +354,19 @@ def test_a_tail_with_a_final_link_in_it_stays():
         place(headed(4), links_of(True, True, False, True), at(3, "d2", OWNER))
 
 
+def test_a_plain_answer_follows_the_offer_that_it_names():
+    plain = an_activity(
+        "Accept", OWNER, f"{LYON}/activities/2", **{"@context": ["https://www.w3.org/ns/activitystreams"]}
+    )
+    assert place(headed(2), links_of(True, False), plain) == Placement(None)
+    ours = an_activity("Accept", OWNER, f"{LYON}/activities/2")
+    with pytest.raises(Conflict):
+        place(headed(2), links_of(True, False), ours)
+    unknown = replace(plain, object_id=f"{LYON}/activities/9")
+    with pytest.raises(Conflict):
+        place(headed(2), links_of(True, False), unknown)
+
+
 def test_a_step_that_counts_wrongly_is_stale():
     with pytest.raises(Conflict):
         place(headed(2), links_of(True, True), at(5, "d2", OWNER))

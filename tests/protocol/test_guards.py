@@ -301,6 +301,10 @@ def test_an_offer_comes_in_time():
     asked("proposalOpen", offered(), FRESH, Facts(proposal=proposal(applyBefore=None), now=late.now))
 
 
+def test_a_history_is_replayed_without_a_clock():
+    asked("proposalOpen", offered(), FRESH, Facts(proposal=proposal()))
+
+
 def test_no_more_candidates_wait_than_can_be_answered_at_once():
     waiting = (engaged("proposed")[0],) * (MAX_CANDIDATES - 1)
     others = engaged("countered", "rejected", "accepted")
