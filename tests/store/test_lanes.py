@@ -258,6 +258,48 @@ async def test_two_processes_lease_no_lane_twice(store: SqlStore, store_url: str
     assert {*found, *(lane.inbox for lane in rest)} == inboxes
 
 
+async def test_a_peer_that_was_heard_is_due_at_once_and_no_other(store: SqlStore):
+    others = [
+        OTHER,
+        "https://lyon.example.org/inbox",
+        "https://lyon.example:8443/inbox",
+        "https://lyonXexample/inbox",
+    ]
+    inboxes = [INBOX, "https://lyon.example/actors/awa/inbox", *others]
+    for n, inbox in enumerate(inboxes):
+        await owe(store, n, inbox=inbox)
+    for lane in await lease(store):
+        (one,) = await store.write(lambda tx, lane=lane: tx.owed(lane, limit=1))
+        await settle(store, lane, TryAgain(one.id, NOON + timedelta(days=1), "down"))
+    assert await lease(store) == ()
+    await store.write(lambda tx: tx.awaken("https://lyon.example"))
+    assert {lane.inbox for lane in await lease(store)} == set(inboxes) - set(others)
+
+
+async def test_a_peer_that_was_heard_takes_no_lane_from_whoever_holds_it(store: SqlStore):
+    await owe(store, "a")
+    lane, owed = await the_lane(store)
+    await store.write(lambda tx: tx.awaken("https://lyon.example"))
+    assert await lease(store) == ()
+    assert await settle(store, lane, Delivered((owed[0].id,)))
+
+
+async def test_after_a_crash_lanes_are_free_where_only_one_process_can_have_held_them(
+    store: SqlStore, store_url: str
+):
+    await owe(store, "a")
+    dead, owed = await the_lane(store)
+    await store.recover()
+    again = await lease(store)
+    if store_url.startswith("sqlite"):
+        assert [lane.inbox for lane in again] == [INBOX]
+        assert not await settle(store, dead, Delivered((owed[0].id,)))
+    else:
+        # Another process may be alive and at work: its lease runs out by itself.
+        assert again == ()
+        assert await settle(store, dead, Delivered((owed[0].id,)))
+
+
 async def test_ids_of_deliveries_are_not_used_again(store: SqlStore):
     await owe(store, "a")
     lane, (one,) = await the_lane(store)

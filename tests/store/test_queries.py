@@ -187,6 +187,22 @@ async def test_engagements_are_found_by_their_proposal_and_their_parties(store: 
     assert ids(await store.read(lambda r: r.engagements_of(NANTES))) == [3, 2, 1]
 
 
+async def test_open_proposals_are_an_owners_published_missions_and_listings(store: SqlStore):
+    cases = {
+        "mission": {},
+        "need": {"kind": "Listing"},
+        "filled": {"state": "assigned"},
+        "engagement": {"kind": "Engagement"},
+        "theirs": {"owner": LYON},
+    }
+    for name, fields in cases.items():
+        said = activity(name)
+        of = chain(id=f"{NANTES}/{name}", **fields)
+        await store.write(lambda tx, said=said, of=of: tx.make([record(said), step(of, said)]))
+    found = await store.write(lambda tx: tx.open_proposals(NANTES))
+    assert [one.id.rsplit("/", 1)[1] for one in found] == ["mission", "need"]
+
+
 async def test_missions_expire_when_they_are_ours_published_and_past_their_date(store: SqlStore):
     def mission(name: str, apply_before: object, **fields: object) -> list[object]:
         object_id, said = f"{NANTES}/{name}", activity(name)
