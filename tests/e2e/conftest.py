@@ -10,6 +10,7 @@ import pytest
 
 from fedcoop.cli.client import poll
 from fedcoop.cli.instances import LocalInstance, found, free_port, stop_all
+from tests.e2e.neighbourhood import Neighbourhood, open_neighbourhood
 
 NAMES = ("Lyon", "Nantes", "Alpes", "Brest", "Dijon", "Pau", "Metz", "Nice")
 COMMUNES = ("69123", "44109", "73054", "29019", "21231", "64445", "57463", "06088")
@@ -31,6 +32,13 @@ def module_instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Insta
     starter = Starter(tmp_path_factory.mktemp("instances"))
     yield starter
     stop_all(starter.started)
+
+
+@pytest.fixture(scope="session")
+def neighbourhood(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neighbourhood]:
+    """One instance of ours among foreign peers, for all tests that send it what strangers send."""
+    with open_neighbourhood(tmp_path_factory.mktemp("neighbourhood")) as place:
+        yield place
 
 
 class Starter:

@@ -13,7 +13,7 @@ import http.client
 import itertools
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -377,8 +377,3 @@ def chain_digest(activity: Mapping[str, Any]) -> str:
 def ago(**amount: float) -> datetime:
     """Return a time before now (`ago(hours=2)`), or after it with a negative amount."""
     return now() - timedelta(**amount)
-
-
-def joined(names: Sequence[str]) -> str:
-    """Return names for a cell of a table."""
-    return ", ".join(names)
