@@ -25,7 +25,7 @@ async def gather(
 ) -> Scene:
     """Return the scene of `activity`. `keys` are the actor documents for the proofs of credentials inside it."""
     reference = reference_of(activity)
-    chain = await tx.chain(reference.ref) if reference else None
+    chain = await _chain(tx, activity, reference)
     owner, gone = await _object(tx, activity)
     scene = Scene(
         base=instance.base,
@@ -60,6 +60,17 @@ async def split(
     """Return the chain as it was before `version`, folded again, and the activities from there on."""
     history = [read_activity(strict_json.loads(a.body), a.body) for a in await tx.history(chain_id)]
     return refold(history[: version - 1], facts), tuple(history[version - 1 :])
+
+
+async def _chain(tx: Transaction, activity: Activity, reference: Reference | None) -> Chain | None:
+    """Return the chain that the activity speaks of; of whatever it speaks, it may be one whose last step it follows."""
+    if reference is None:
+        return None
+    named = await tx.chain(reference.ref)
+    if named is None and not reference.begins and activity.previous_digest is not None:
+        # What it answers is unknown, what it follows is not: then it is judged, and not told to come again (D3).
+        return await tx.chain(activity.previous_digest)
+    return named
 
 
 async def _facts(

@@ -71,8 +71,8 @@ class Taken:
 def reference_of(activity: Activity) -> Reference | None:
     """Return which chain `activity` speaks of, or None when it belongs to none (a Follow, an opaque object …).
 
-    A Delete, an Accept, a Reject or an Undo may point at something outside every chain; then no chain is found under
-    `ref` and the caller treats it as such.
+    An Update, a Delete, an Accept, a Reject or an Undo may point at something outside every chain; then no chain is
+    found under `ref` and the caller treats it as such.
     """
     kind = KIND_OF_CLASS.get(activity.object_class)
     obj = activity.object or {}
@@ -87,7 +87,8 @@ def reference_of(activity: Activity) -> Reference | None:
         case "Offer" if kind == "Engagement":
             reply = id_of(activity.raw.get("inReplyTo"))
             return Reference("Engagement", reply or activity.id, begins=reply is None)
-        case "Delete" if activity.object_id:
+        # Whatever an Update says that the object is: what a chain has made moves by the chain alone.
+        case "Update" | "Delete" if activity.object_id:
             return Reference(None, activity.object_id, begins=False)
         case answer if answer in ANSWERS and activity.object_id:
             return Reference(None, activity.object_id, begins=False)
@@ -156,7 +157,8 @@ def take(activity: Activity, before: Chain | None, facts: Facts, placement: Plac
     _check_time(step, facts)
     for name in edge.guards + (edge.owner_guards if facts.owner_here else ()):
         guards.GUARDS[name](step, facts)
-    return Taken(fold(step, edge), edge, placement, _refs(step))
+    after = fold(step, edge)
+    return Taken(after, edge, placement, _refs(step, after))
 
 
 def fold(step: Step, edge: Edge) -> Chain:
@@ -430,11 +432,11 @@ def _remember(step: Step) -> tuple[Document, dict[str, Any]]:
             return chain.document, {}
 
 
-def _refs(step: Step) -> tuple[str, ...]:
-    """Return the ids by which this chain is found after the step: the activity, its object, its result."""
+def _refs(step: Step, after: Chain) -> tuple[str, ...]:
+    """Return the names by which the chain is found after the step: the activity, its object, its result, its digest."""
     activity = step.activity
     result = activity.raw.get("result")
     found = [activity.id, id_of(result) if isinstance(result, Mapping) else None]
     if activity.object is not None:
         found.append(activity.object_id)
-    return tuple(dict.fromkeys(ref for ref in found if ref and ref != step.chain.id))
+    return tuple(dict.fromkeys(ref for ref in (*found, after.digest) if ref and ref != step.chain.id))

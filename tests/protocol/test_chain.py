@@ -553,11 +553,14 @@ def test_records_reworks_receipts_and_the_attestation_are_remembered():
 def test_a_chain_is_found_by_every_name_that_a_later_step_may_use():
     chain = a_chain("Engagement", "proposed")
     accept = following(chain, "Accept", OWNER, OFFERED, result=an_agreement())
-    assert taken(accept, chain, Facts(keys=keys_of(CARRIER))).refs == (accept.id, ENGAGEMENT)
+    found = taken(accept, chain, Facts(keys=keys_of(CARRIER)))
+    assert found.refs == (accept.id, ENGAGEMENT, found.chain.digest)
     offer = an_activity("Offer", AWA, an_engagement(id=f"{LYON}/offers/1"))
-    assert taken(offer, None, Facts(keys=keys_of(CARRIER))).refs == (f"{LYON}/offers/1",)
+    found = taken(offer, None, Facts(keys=keys_of(CARRIER)))
+    assert found.refs == (f"{LYON}/offers/1", found.chain.digest)
     create = an_activity("Create", OWNER, a_mission(), stateVersion=1)
-    assert taken(create, None, Facts()).refs == (create.id,)
+    found = taken(create, None, Facts())
+    assert found.refs == (create.id, found.chain.digest)
 
 
 # -- which chain an activity speaks of ------------------------------------------------------------------------------
@@ -570,6 +573,9 @@ def test_a_chain_is_found_by_every_name_that_a_later_step_may_use():
         ("Update", a_mission(), ("Mission", MISSION, False)),
         ("Create", a_service(), ("Listing", MISSION, True)),
         ("Delete", MISSION, (None, MISSION, False)),
+        # What a client leaves out, and what a stranger calls by another name, is the mission all the same.
+        ("Update", {"id": MISSION, "missionState": "withdrawn"}, (None, MISSION, False)),
+        ("Update", {"id": MISSION, "type": "Note"}, (None, MISSION, False)),
         ("Create", a_record(), ("Engagement", ENGAGEMENT, False)),
         ("Create", an_invoice(), ("Engagement", ENGAGEMENT, False)),
         ("Accept", OFFERED, (None, OFFERED, False)),
@@ -589,7 +595,7 @@ def test_an_activity_says_which_chain_it_speaks_of(kind: str, obj: Any, expected
         ("Create", {"id": f"{NANTES}/notes/1", "type": "Note"}),
         ("Create", a_mission(id=None)),
         ("Follow", OWNER),
-        ("Update", a_record()),
+        ("Update", {"type": "Note"}),
         ("Offer", {"type": "Membership"}),
         ("Like", MISSION),
         ("Accept", {"type": "Follow"}),
