@@ -6,6 +6,7 @@ reader may see has been decided before (`web/auth.py`, `flow/reading.py`); a pag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,6 +36,8 @@ MAX_ENGAGEMENTS: Final = 50
 """Engagements listed on a party's own page."""
 MAX_MEMBERS: Final = 200
 """Members named on the co-operative's own page."""
+HEADING_OR_TABLE: Final = re.compile(r"<(h[12])[^>]*>(.*?)</\1>|<table>", re.DOTALL)
+TAG: Final = re.compile(r"<[^>]*>")
 PROPOSALS: Final = ("Mission", "ServiceOffer", "Need", "Proposal")
 TERM_KINDS: Final = ("classes", "activities", "codes", "properties")
 
@@ -284,11 +287,7 @@ class HtmlPages:
         found = next((body for path in paths if (body := published.file(path)) is not None), None)
         if found is None:
             raise NotFound("not-found", "The vocabulary has no page for this.")
-        # A table may be wider than a telephone: it scrolls by itself, and by keyboard.
-        label = self._frame.views(request).words.gettext("Table")
-        opening = f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>'
-        text = found.decode().replace("<table>", opening).replace("</table>", "</table></div>")
-        shown = Markup(text)  # noqa: S704 -- our own file, made by vocab/build.py
+        shown = Markup(_scrolling(found.decode()))  # noqa: S704 -- our own file, made by vocab/build.py
         return await self._frame.page(request, "term.html", section="vocabulary", term=term, body=shown)
 
     async def diagram(self, request: web.Request) -> web.Response:
@@ -335,6 +334,22 @@ async def _history(reader: Reader, views: Views, chain: Chain) -> History:
     links, activities = await reader.links(chain.id), await reader.history(chain.id)
     actors = await known_actors(reader, [activity.actor for activity in activities])
     return history(views, chain, links, activities, actors)
+
+
+def _scrolling(fragment: str) -> str:
+    """A table may be wider than a telephone: each scrolls by itself, also by keyboard, and is named by its heading."""
+    heading, tables = "", 0
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal heading, tables
+        if found[1]:
+            heading = TAG.sub("", found[2])
+            return found[0]
+        tables += 1
+        label = f"{heading} ({tables})"
+        return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>'
+
+    return HEADING_OR_TABLE.sub(replaced, fragment).replace("</table>", "</table></div>")
 
 
 def _radii(form: Search) -> Sequence[float]:

@@ -34,7 +34,9 @@ async def term(request: web.Request) -> web.Response:
         raise NotFound("not-found", "The vocabulary has no such term.")
     offers = [PLAIN_LD_JSON] if known else []
     offers += [SCHEMA_JSON] if schema is not None else []
-    media = answers.wanted(request, *offers, *([HTML] if services.pages and known else []))
+    # An activity has a schema and a page, and no description of its own: its type is that of ActivityStreams.
+    explained = known is not None or services.published.file(f"terms/fr/activities/{name}.html") is not None
+    media = answers.wanted(request, *offers, *([HTML] if services.pages and explained else []))
     if media is HTML and services.pages is not None:
         return await services.pages.term(request, name)
     if media is SCHEMA_JSON and schema is not None:
