@@ -157,7 +157,9 @@ def test_the_tour_can_be_walked(readme: str, terminals: dict[int, Terminal]):
     french = readme == "README.fr.md"
     assert "\nsettled\n" in printed[1]
     assert "\nsettled\n" in printed[2]
-    verified, refused = ("VÉRIFIÉ, complet", "LA VÉRIFICATION ÉCHOUE") if french else ("VERIFIED, complete",) * 2
+    verified, refused = (
+        ("VÉRIFIÉ, complet", "LA VÉRIFICATION ÉCHOUE") if french else ("VERIFIED, complete",) * 2
+    )
     refused = refused if french else "VERIFICATION FAILED"
     assert printed[1].index(verified) < printed[1].index(refused) < printed[1].rindex(" 1\n")
     for url, page in pages.items():

@@ -163,7 +163,7 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
         document = await read_activity_document(iri, actor=actor, world=world)
         activity = True
     chain = await world.store.read(find_chain)
-    # An engagement has no object before it is accepted: until then the first Offer, which names the chain, stands for it.
+    # An engagement has no object before it is accepted: until then the first Offer, naming the chain, stands for it.
     if chain is None or (activity and chain.id != iri):
         return document
     state = {"state": chain.state, "stateVersion": chain.version, "digest": chain.digest, "kind": chain.kind}

@@ -601,7 +601,9 @@ GUARDS: Final[Mapping[str, Guard]] = {
 
 # -- reading values -------------------------------------------------------------------------------------------------
 
-_DURATION: Final = re.compile(r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
+_DURATION: Final = re.compile(
+    r"P(?=.)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?(?:T(?=.)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?"
+)
 
 
 def moment(value: Any) -> datetime | None:
