@@ -351,6 +351,8 @@ def _accept_offer(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fre
     carried = _carried(scene) if scene.chain.parties.get("worker") == said.actor else {}
     result = {**carried, **offered, **(given if isinstance(given, Mapping) else {})}
     result |= {"id": name, "attributedTo": said.actor, "engagementState": "accepted"}
+    # Who asks for a service cannot know how the worker is employed; whoever says nothing works for themselves.
+    result.setdefault("workStatus", "selfEmployed")
     for commitment, fragment in (("stipulates", "primary"), ("stipulatesReciprocal", "reciprocal")):
         if isinstance(result.get(commitment), Mapping):
             result[commitment] = {**result[commitment], "id": f"{name}#{fragment}"}
