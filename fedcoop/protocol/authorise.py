@@ -249,16 +249,19 @@ def _chain_rule(activity: Activity, scene: Scene) -> Taken:
     reference = scene.reference
     if reference is None:
         raise Malformed("malformed-activity", "It names no chain.")
-    # (1) A first activity begins a chain; a second "first" one is a fork.
+    # (1) Only its parties hear how a chain stands, and be it by hearing that they are late.
+    if scene.chain is not None and activity.actor not in scene.chain.parties.values():
+        raise Forbidden("wrong-party", "Only a party to it may do this.", received=activity.actor)
+    # (2) A first activity begins a chain; a second "first" one is a fork.
     if scene.chain is not None and reference.begins and activity.state_version == 1:
         raise Conflict("stale", "This object exists already; its chain has begun.", received=activity.id)
     placement = chains.place(scene.chain, scene.links, activity)
     if scene.chain is None and not reference.begins:
         raise Unavailable("predecessor-unknown", "Nothing of this chain has arrived here yet.", retry_after=5)
-    # (2) Whoever begins a chain does not take over what is somebody else's.
+    # (3) Whoever begins a chain does not take over what is somebody else's.
     if scene.chain is None:
         _stored_owner(activity, scene)
-    # (3) A new name is new: what a step leaves behind does not replace what has that name already.
+    # (4) A new name is new: what a step leaves behind does not replace what has that name already.
     if scene.in_use:
         raise Conflict("id-reused", "This id names something else already.", received=min(scene.in_use))
     before = scene.prefix if placement.displaces_from is not None else scene.chain

@@ -255,6 +255,16 @@ def test_a_chain_begins_once():
     refused(Conflict, "stale", create, scene_of(create, a_chain("Mission", "published")))
 
 
+@pytest.mark.parametrize("place", [{}, {"stateVersion": 9, "previousDigest": "d8"}, {"stateVersion": 5}])
+def test_a_stranger_does_not_hear_how_a_chain_stands(place: dict[str, Any]):
+    chain = a_chain("Engagement", "proposed")
+    members = {"stateVersion": None, "previousDigest": None, **place}
+    undo = signed(chain, "Undo", f"{LYON}/actors/malo", OFFERED, **members)
+    refusal = refused(Forbidden, "wrong-party", undo, scene_of(undo, chain))
+    assert refusal.extra == {}
+    assert chain.digest not in f"{refusal.detail} {refusal.expected}"
+
+
 def test_whoever_begins_a_chain_takes_nothing_over():
     create = an_activity("Create", OWNER, a_mission(), stateVersion=1, proof=PROOF)
     refused(Forbidden, "not-owner", create, scene_of(create, object_owner=f"{NANTES}/actors/other"))
