@@ -114,7 +114,9 @@ class Finder:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._communes = {code: folded(entry[0]) for code, entry in instance.communes.items()}
+        self._communes: dict[str, list[str]] = {}
+        for code, (name, _, _) in instance.communes.items():
+            self._communes.setdefault(folded(name), []).append(code)
         self._occupations = {code: folded(label) for code, label in instance.rome_labels.items()}
 
     def read(self, parameters: Mapping[str, str], words: Words, readers: tuple[str, ...]) -> Search:
@@ -188,8 +190,10 @@ class Finder:
                 return Field(f"{communes[code][0]} ({code})"), code
             return Field(typed, words.gettext("No commune has the INSEE code %(code)s.", code=code)), None
         wanted = folded(typed)
-        found = [code for code, name in self._communes.items() if name == wanted]
-        found = found or [code for code, name in self._communes.items() if wanted and name.startswith(wanted)]
+        found = self._communes.get(wanted, []) if wanted else []
+        if not found and wanted:
+            begins = [codes for name, codes in self._communes.items() if name.startswith(wanted)]
+            found = [code for codes in begins for code in codes]
         if len(found) == 1:
             return Field(f"{communes[found[0]][0]} ({found[0]})"), found[0]
         if not found:

@@ -413,7 +413,7 @@ class Views:
         return Proposal(
             row=row,
             content=html,
-            content_language=language,
+            content_language=self._language(language, obj.id),
             skills=self.skills(doc.get("skills")),
             languages=self.tongues(doc.get("spokenLanguages")),
             quantity="" if doc.get("unitBased") is True else self._work(primary.get("resourceQuantity")),
@@ -524,6 +524,7 @@ class Views:
 
     def _row(self, doc: Document, object_id: str, kind: str, owner: str, state: str, actors: Actors) -> Row:
         title = read.title(doc, self.words.language)
+        title = Said(title.text, self._language(title.language, object_id))
         slots = doc.get("slots")
         mode = read.line(doc.get("workMode"))
         return Row(
@@ -547,6 +548,10 @@ class Views:
             apply_before=self.moment(doc.get("applyBefore")),
             state=self.state(kind, state),
         )
+
+    def _language(self, told: str | None, object_id: str) -> str | None:
+        """Without a map, our own members write in our default language (vocabulary.md §3.9); others we do not know."""
+        return told or (self.instance.default_language if self.instance.hosts(object_id) else None)
 
     def _home(self, owner: str, actors: Actors) -> Party | None:
         known = actors.get(owner)

@@ -121,6 +121,14 @@ def test_a_deadline_that_has_passed_says_so():
     assert VIEWS.moment("soon") is None
 
 
+def test_a_title_without_a_language_is_in_ours_when_it_is_ours():
+    ours = an_object("/missions/1", document={"name": "Vélo", "content": "<p>Vélo</p>"})
+    seen = ENGLISH.proposal(ours, None, {})
+    assert (seen.row.title.language, seen.content_language) == ("fr", "fr")
+    theirs = replace(ours, id="https://x.example/missions/1")
+    assert ENGLISH.proposal(theirs, None, {}).row.title.language is None
+
+
 def test_the_state_is_the_chains_and_not_what_the_document_claims():
     obj = an_object("/missions/1", document={"id": f"{BASE}/missions/1", "missionState": "settled"})
     chain = Chain(obj.id, "Mission", obj.owner, "published", 1, "z", obj.document, {})
