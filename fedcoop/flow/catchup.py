@@ -49,7 +49,7 @@ async def owed_board(
 
 
 async def owed_boards(tx: Transaction, peer: Peer, instance: Instance) -> tuple[Deliver, ...]:
-    """Return what all followers at `peer` are owed of all our actors: the operator has just let it in, or further in."""
+    """Return what followers at `peer` are owed of all our actors: the operator has just let it in, or further in."""
     owed: list[Deliver] = []
     for ours in await tx.local_actors():
         for follow in await tx.followers(ours.id):
