@@ -71,3 +71,56 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalInstance]:
     founded.start()
     yield founded
     founded.stop()
+
+
+def a_mission(**changed: Any) -> dict[str, Any]:
+    """A mission as a co-op writes it into a file."""
+    mission: dict[str, Any] = {
+        "type": "Note",
+        "fedcoopType": ["Proposal", "Mission"],
+        "name": "Livraisons à vélo",
+        "content": "<p>Livraisons à vélo, samedi</p>",
+        "location": {"type": "Place", "name": "Lyon", "inseeCommune": "69123", "addressCountry": "FR"},
+        "publishes": {"resourceQuantity": {"hasUnit": "day", "hasNumericalValue": "1"}},
+        "price": {
+            "type": "PriceBreakdown",
+            "lines": [
+                {
+                    "type": "SettlementLine",
+                    "lineKind": "fee",
+                    "amount": {"type": "MonetaryAmount", "value": "160.00", "currency": "EUR"},
+                }
+            ],
+            "totalExclTax": {"type": "MonetaryAmount", "value": "160.00", "currency": "EUR"},
+        },
+        "relayScope": "public",
+    }
+    return {**mission, **changed}
+
+
+def write(folder: Path, **missions: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, mission in missions.items():
+        (folder / f"{name}.json").write_text(json.dumps(mission))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(run: Run, instance: LocalInstance, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of a mission that was published from a file."""
+    folder = write(tmp_path_factory.mktemp("one"), one=a_mission())
+    done = run("mission", "publish", instance.folder, folder / "one.json", "--json")
+    assert done.status == 0, done.err
+    mission: str = done.json["missions"][0]
+    return mission
+
+
+@pytest.fixture(scope="module")
+def history(
+    run: Run, instance: LocalInstance, published: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The history of the published mission, as a file."""
+    file = tmp_path_factory.mktemp("history") / "history.json"
+    done = run("history", instance.folder, published, "-o", file)
+    assert done.status == 0, done.err
+    return file

@@ -1,12 +1,10 @@
-"""`fedcoop peer` and `fedcoop follow`: with whom an instance federates."""
+"""`fedcoop peer`: with whom an instance federates."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from fedcoop.cli.instances import LocalInstance, found
+from fedcoop.cli.instances import LocalInstance
 from tests.cli.conftest import Run
 
 
@@ -43,22 +41,3 @@ def test_ones_own_instance_is_no_peer(run: Run, instance: LocalInstance) -> None
     done = run("peer", "allow", instance.folder, instance.base)
     assert done.status == 1
     assert "your own" in done.err
-
-
-def test_a_follow_of_somebody_whom_we_have_not_allowed_says_what_to_do_first(
-    run: Run, instance: LocalInstance
-) -> None:
-    done = run("follow", instance.folder, "https://velo-nantes.example/actors/coop", "--json")
-    assert done.status == 1
-    assert done.json["ok"] is False
-    assert done.json["error"]["code"] == "not-in-allow-list"
-    assert "fedcoop peer allow" in done.json["error"]["next"]
-
-
-def test_a_follow_of_somebody_out_of_reach_is_refused_with_the_reason(run: Run, tmp_path: Path) -> None:
-    lyon = found(tmp_path / "lyon", name="Coop Lyon", allow_origins=["http://127.0.0.1:9"])
-    assert run("peer", "allow", lyon.folder, "http://127.0.0.1:9").status == 0
-    done = run("follow", lyon.folder, "http://127.0.0.1:9/actors/coop")
-    assert done.status == 1
-    assert "could not be asked" in done.err
-    assert "Traceback" not in done.err

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from fedcoop.cli.speech import language_of
 from tests.cli.conftest import Run
 
 VERBS = (
@@ -45,23 +44,6 @@ def test_the_help_is_french_where_the_environment_is(run: Run) -> None:
     assert "Options :" in done.out
     assert "Affiche cette aide" in done.out
     assert "Show this message" not in done.out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environment", "expected"),
-    [
-        ((), {}, "en"),
-        ((), {"LANG": "fr_BE.UTF-8"}, "fr"),
-        ((), {"LANG": "fr_FR.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
-        ((), {"LC_ALL": "de_DE.UTF-8", "FEDCOOP_LANG": "fr"}, "fr"),
-        (("--lang", "en"), {"FEDCOOP_LANG": "fr"}, "en"),
-        (("peer", "list", "DIR", "--lang=fr"), {}, "fr"),
-    ],
-)
-def test_the_language_is_the_one_asked_for_nearest(
-    arguments: tuple[str, ...], environment: dict[str, str], expected: str
-) -> None:
-    assert language_of(arguments, environment) == expected
 
 
 def test_the_language_option_may_stand_after_the_verb(run: Run) -> None:
