@@ -16,7 +16,7 @@ from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Follow, Peer, Transaction
-from fedcoop.protocol import schemas, strict_json
+from fedcoop.protocol import credentials, schemas, strict_json
 from fedcoop.protocol.audience import Follower, inboxes, is_collection
 from fedcoop.protocol.authorise import CONTRACT_CLASSES, ROWS, Scene, authorise_own
 from fedcoop.protocol.build import complete, draft
@@ -89,7 +89,7 @@ async def say(
     document = _signed(complete(first, known, fresh=fresh), intent.actor, now, world)
     activity = read_activity(document, strict_json.dumps(document))
     # What was filled in names more than the draft did: the decision is made on the scene of the whole.
-    keys = {**keys, **await _own_keys(tx, world, intent.actor)}
+    keys = {**keys, **await _own_keys(tx, world, activity)}
     scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
     check_shape(activity, scene)
     authorised = authorise_own(activity, scene)
@@ -143,9 +143,13 @@ def _signed(document: dict[str, Any], actor: str, now: datetime, world: World) -
     return sign_document(document, key=key, verification_method=method, created=now)
 
 
-async def _own_keys(tx: Transaction, world: World, actor: str) -> dict[str, Document]:
-    """The speaker's own published keys, for the credentials that it has just signed; and our co-op's."""
-    found = {name: await tx.actor(name) for name in (actor, world.instance.coop)}
+async def _own_keys(tx: Transaction, world: World, activity: Activity) -> dict[str, Document]:
+    """The published keys of the speaker and of our co-op, and of another that employs the speaker, if we have met it."""
+    documents = [
+        d for d in (activity.raw, activity.object, activity.raw.get("result")) if isinstance(d, Mapping)
+    ]
+    names = (activity.actor, world.instance.coop, *credentials.issuers(documents))
+    found = {name: await tx.actor(name) for name in names}
     return {name: stored.document for name, stored in found.items() if stored is not None}
 
 
