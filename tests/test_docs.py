@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import pytest
@@ -179,3 +181,89 @@ def test_both_tours_type_the_same_commands():
 
 def _without_words(commands: str) -> str:
     return re.sub(r'echo "[^"]*"', 'echo "…"', commands)
+
+
+# -- the reference pages -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    found = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", ["cli.md", "cli.fr.md", "settings.md", "limits.md"])
+def test_a_reference_page_says_what_the_program_says(page: str, generate: ModuleType):
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.generated(page)
+
+
+def test_every_reference_page_is_compared(generate: ModuleType):
+    assert sorted(generate.PAGES) == ["cli.fr.md", "cli.md", "limits.md", "settings.md"]
+
+
+def test_every_command_and_option_is_in_the_pages(generate: ModuleType):
+    for page in ("cli.md", "cli.fr.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert re.findall(r"^## (fedcoop.*)$", text, re.M) == [
+            " ".join(("fedcoop", *words)) for words in generate.commands()
+        ]
+
+
+def test_a_limit_that_nobody_holds_is_explained_and_no_other(generate: ModuleType):
+    names = [name for name, _ in generate.reasons() if name]
+    assert {name for name in names if not generate.holders(name)} == set(generate.WITHOUT_A_CHECK)
+    assert all(reason for name, reason in generate.reasons() if name)
+
+
+def test_every_address_is_documented_and_no_other(generate: ModuleType):
+    text = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    told = [tuple(pair.split(" ", 1)) for cell in cells for pair in re.findall(r"`([A-Z]+ /[^`]*)`", cell)]
+    assert sorted(told) == sorted(generate.routes())
+
+
+def test_every_parameter_of_the_board_is_documented():
+    source = (ROOT / "fedcoop" / "web" / "search.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'(?:given\.get|parameters\.getall)\("(\w+)"', source))
+    paragraph = (ROOT / "docs" / "http.md").read_text(encoding="utf-8").split("Parameters of the board")[1]
+    assert read == set(re.findall(r"`(\w+)`\s\(", paragraph.split("\n\n")[0]))
+
+
+# -- links ---------------------------------------------------------------------------------------------------
+
+
+def pages() -> list[Path]:
+    listed = (
+        subprocess.run(
+            ["git", "ls-files", "-z", "*.md"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        if (ROOT / ".git").exists()
+        else None
+    )
+    names = (
+        listed.stdout.split("\0") if listed else [str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")]
+    )
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_between_pages_leads_somewhere():
+    broken = []
+    for page in pages():
+        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            name, _, anchor = target.partition("#")
+            found = (page.parent / name).resolve() if name else page
+            if not found.exists() or (anchor and anchor not in anchors(found)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []

@@ -39,6 +39,7 @@ def say(english: str, french: str) -> str:
 # The words that the command framework puts around our own, as they stand in its plain help.
 _HELP_WORDS: Final = (
     (re.compile(r"^Usage: ", re.M), "Usage : "),
+    (re.compile(r"COMMAND \[ARGS\]\.\.\."), "COMMANDE [ARGUMENTS]…"),
     (re.compile(r"^Options:$", re.M), "Options :"),
     (re.compile(r"^Arguments:$", re.M), "Arguments :"),
     (re.compile(r"^Commands:$", re.M), "Commandes :"),
