@@ -215,8 +215,7 @@ def _replay(
             taken = _take(activity, chain, placement, actors, _versions(activity, chain, proposals))
         except FedcoopError as refusal:
             said = document.get("id") if isinstance(document, Mapping) else None
-            detail = f"{refusal.detail} (expected: {refusal.expected}; found: {refusal.received})"
-            findings.append(Finding(name, position, str(said), refusal.code, detail))
+            findings.append(Finding(name, position, str(said), refusal.code, _told(refusal)))
             break
         chain = taken.chain
         versions.append(chain)
@@ -245,6 +244,13 @@ def _replay(
     state = chain.state if chain else None
     report = ChainReport(name, kind, owner, state, tuple(proven), complete, signed, tuple(findings))
     return report, versions
+
+
+def _told(refusal: FedcoopError) -> str:
+    """Return the refusal in a sentence, with what was compared where something was."""
+    compared = (("expected", refusal.expected), ("found", refusal.received))
+    values = "; ".join(f"{word}: {value}" for word, value in compared if value is not None)
+    return f"{refusal.detail} ({values})" if values else refusal.detail
 
 
 def _take(
