@@ -144,7 +144,7 @@ def _signed(document: dict[str, Any], actor: str, now: datetime, world: World) -
 
 
 async def _own_keys(tx: Transaction, world: World, activity: Activity) -> dict[str, Document]:
-    """The published keys of the speaker and of our co-op, and of another that employs the speaker, if we have met it."""
+    """The keys of the speaker, of our co-op, and of another that employs the speaker, if we have met it."""
     documents = [
         d for d in (activity.raw, activity.object, activity.raw.get("result")) if isinstance(d, Mapping)
     ]

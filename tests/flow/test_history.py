@@ -62,11 +62,11 @@ def another(value: Any) -> Any:
 
 def test_any_changed_value_of_any_activity_is_named(finished: dict[str, Any]) -> None:
     tried = 0
-    for c, chain in enumerate(finished["chains"]):
+    for chain in finished["chains"]:
         for a, activity in enumerate(chain["activities"]):
             for path in values(activity):
-                forged = copy.deepcopy(finished)
-                holder = forged["chains"][c]["activities"][a]
+                forged = {**finished, "chains": [copy.deepcopy(chain)]}
+                holder = forged["chains"][0]["activities"][a]
                 for step in path[:-1]:
                     holder = holder[step]
                 old = holder[path[-1]]
