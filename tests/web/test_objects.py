@@ -10,6 +10,8 @@ import pytest
 from fedcoop.errors import NotFound
 from fedcoop.flow import reading
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.build import FOLDER_OF_CLASS
+from fedcoop.web.server import OBJECT_FOLDERS
 from tests.conftest import NOON
 from tests.web.conftest import (
     ALICE,
@@ -36,7 +38,12 @@ FOLDERS = {
     "receipts": "Receipt",
     "rules": "PricingRule",
     "credentials": "MembershipCredential",
+    "objects": "Note",
 }
+
+
+def test_whatever_is_given_an_id_has_an_address():
+    assert {*FOLDER_OF_CLASS.values(), "objects"} <= {*OBJECT_FOLDERS}
 
 
 @pytest.mark.parametrize(("folder", "kind"), FOLDERS.items())
