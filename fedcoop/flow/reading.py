@@ -107,7 +107,10 @@ async def read_history(iri: str, *, actor: str | None, world: World) -> Document
         if chain is None:
             return []
         if chain.kind == "Engagement":
-            engagements = [chain] if _party(chain, actor, world) else []
+            # Whoever is no party does not hear that there is such an engagement, nor about what.
+            if not _party(chain, actor, world):
+                return []
+            engagements = [chain]
             proposal = await reader.chain(chain.proposal) if chain.proposal else None
         else:
             proposal = chain

@@ -26,7 +26,7 @@ async def gather(
     """Return the scene of `activity`. `keys` are the actor documents for the proofs of credentials inside it."""
     reference = reference_of(activity)
     chain = await _chain(tx, activity, reference)
-    owner, gone = await _object(tx, activity)
+    owner, class_name, gone = await _object(tx, activity)
     scene = Scene(
         base=instance.base,
         now=now,
@@ -38,6 +38,7 @@ async def gather(
         links=await tx.links(chain.id) if chain else (),
         facts=await _facts(tx, activity, reference, chain, instance, now, keys),
         object_owner=owner,
+        object_class=class_name,
         object_gone=gone,
         in_use=await _in_use(tx, activity),
         follow=await _follow(tx, activity) if chain is None else None,
@@ -133,15 +134,15 @@ async def _rule_digest(tx: Transaction, activity: Activity, instance: Instance) 
     return chain_digest(rule.document) if rule is not None else None
 
 
-async def _object(tx: Transaction, activity: Activity) -> tuple[str | None, bool]:
-    """Return (owner, was deleted) of what the activity creates, updates or deletes. An actor is its own."""
+async def _object(tx: Transaction, activity: Activity) -> tuple[str | None, str, bool]:
+    """Return (owner, class, was deleted) of what the activity creates, updates or deletes. An actor is its own."""
     if activity.type not in ("Create", "Update", "Delete") or activity.object_id is None:
-        return None, False
+        return None, "", False
     actor = await tx.actor(activity.object_id)
     if actor is not None:
-        return actor.id, False
+        return actor.id, actor.kind, False
     stored = await tx.object(activity.object_id)
-    return (stored.owner, stored.deleted_at is not None) if stored else (None, False)
+    return (stored.owner, stored.object_class, stored.deleted_at is not None) if stored else (None, "", False)
 
 
 async def _in_use(tx: Transaction, activity: Activity) -> frozenset[str]:

@@ -58,6 +58,8 @@ class Scene:
     facts: Facts = field(default_factory=Facts)
     object_owner: str | None = None
     """Owner of the stored object (or the actor itself) that the activity names; None when it is unknown here."""
+    object_class: str = ""
+    """Class of the stored object that the activity names, "" when it is unknown here."""
     object_gone: bool = False
     """The object that the activity names was deleted."""
     in_use: frozenset[str] = frozenset()

@@ -281,11 +281,8 @@ def _bury(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     if name == activity.actor:
         tombstone = PutActor({"id": name, "type": "Tombstone"}, scene.hosts(name), scene.now)
         return Effects((tombstone, *(DropFollow(f.follower, f.followed) for f in scene.follows)))
-    former = (
-        next(iter(sorted(types_of(activity.object) - {"Tombstone"})), "Object")
-        if activity.object
-        else "Object"
-    )
+    said = sorted(types_of(activity.object) - {"Tombstone"}) if activity.object else []
+    former = next(iter(said), scene.object_class or "Object")
     return Effects((BuryObject(name, former, scene.now), DropListing(name)))
 
 

@@ -432,6 +432,8 @@ def test_a_deleted_object_leaves_a_tombstone():
     assert effects.changes == (BuryObject(NOTE["id"], "Note", NOW), DropListing(NOTE["id"]))
     bare = outside(an_activity("Delete", AWA, NOTE["id"]))
     assert bare.changes[0] == BuryObject(NOTE["id"], "Object", NOW)
+    known = outside(an_activity("Delete", AWA, NOTE["id"]), object_class="Chirp")
+    assert known.changes[0] == BuryObject(NOTE["id"], "Chirp", NOW)
 
 
 def test_a_deleted_actor_leaves_a_tombstone_and_nobody_follows_it_any_more():

@@ -1,0 +1,82 @@
+"""What time does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fedcoop.flow import upkeep
+from fedcoop.flow.upkeep import expire, run_upkeep
+from tests.flow.federation import Federation, a_mission, settle
+from tests.flow.stories import a_published_mission, an_engagement, an_offer
+
+
+async def test_a_mission_expires_when_its_time_to_apply_is_over(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa", status="cape")
+    mission = await a_published_mission(nantes, applyBefore="2026-11-28T18:00:00Z")
+    offer = await an_offer(lyon, awa, mission)
+    assert await expire(nantes.world) == 0
+    nantes.clock.advance(days=7)
+    assert await expire(nantes.world) == 1
+    await settle(federation.office)
+    for coop in (lyon, nantes, federation.alpes):
+        assert await coop.state(mission) == ("expired", 2)
+    assert await nantes.state(offer) == ("rejected", 2) == await lyon.state(offer)
+    assert (await lyon.history(offer))[-1]["reasonCode"] == "missionWithdrawn"
+    assert await expire(nantes.world) == 0
+
+
+async def test_only_its_owners_server_expires_a_mission(federation: Federation):
+    mission = await a_published_mission(federation.nantes)
+    federation.lyon.clock.advance(days=30)
+    assert await expire(federation.lyon.world) == 0
+    assert await federation.lyon.state(mission) == ("published", 1)
+
+
+async def test_what_is_assigned_or_has_no_deadline_does_not_expire(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa", status="cape")
+    assigned = await a_published_mission(nantes)
+    await an_engagement(federation, awa, assigned)
+    for_ever = {k: v for k, v in a_mission().items() if k != "applyBefore"}
+    await nantes.say(nantes.id, "Create", for_ever)
+    nantes.clock.advance(days=30)
+    assert await expire(nantes.world) == 0
+
+
+async def test_a_refusal_of_one_does_not_keep_the_others(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = federation.nantes
+    first, second = await a_published_mission(nantes), await a_published_mission(nantes)
+    nantes.clock.advance(days=30)
+    real = upkeep.publish
+
+    async def refuses_the_first(intent, **more):  # type: ignore[no-untyped-def]
+        if intent.body["object"]["id"] == first:
+            return await real(
+                replace(intent, body={"object": {"id": first, "missionState": "started"}}), **more
+            )
+        return await real(intent, **more)
+
+    monkeypatch.setattr(upkeep, "publish", refuses_the_first)
+    assert await expire(nantes.world) == 1
+    assert (await nantes.state(first), await nantes.state(second)) == (("published", 1), ("expired", 2))
+
+
+async def test_upkeep_looks_at_once_and_stops_when_told(federation: Federation):
+    nantes = federation.nantes
+    mission = await a_published_mission(nantes)
+    nantes.clock.advance(days=30)
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_upkeep(nantes.world, stop=stop))
+    for _ in range(200):
+        if await nantes.state(mission) == ("expired", 2):
+            break
+        await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(task, 5)
+    assert await nantes.state(mission) == ("expired", 2)
