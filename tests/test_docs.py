@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -19,6 +20,9 @@ from typing import Final
 import pytest
 
 from fedcoop.cli.instances import free_port
+from fedcoop.protocol import limits
+from fedcoop.protocol.authorise import LATER, RULES
+from fedcoop.protocol.retry import verdict
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -231,6 +235,52 @@ def test_every_parameter_of_the_board_is_documented():
     read = set(re.findall(r'(?:given\.get|parameters\.getall)\("(\w+)"', source))
     paragraph = (ROOT / "docs" / "http.md").read_text(encoding="utf-8").split("Parameters of the board")[1]
     assert read == set(re.findall(r"`(\w+)`\s\(", paragraph.split("\n\n")[0]))
+
+
+# -- the page for peers ---------------------------------------------------------------------------------------
+
+
+def federation(heading: str) -> str:
+    text = (ROOT / "FEDERATION.md").read_text(encoding="utf-8")
+    return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_activities_of_later_releases_are_listed_for_peers():
+    first = federation("Not implemented").strip().split(", and the")[0]
+    assert re.findall(r"`([A-Z][a-z]+)`", first) == sorted(LATER)
+
+
+def test_the_activities_of_this_release_are_listed_for_peers():
+    rows = [
+        line.split("|")[1] for line in federation("Activities and objects").splitlines() if line[:3] == "| `"
+    ]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(RULES)
+
+
+def test_peers_are_told_which_answers_end_a_delivery():
+    paragraph = " ".join(federation("Answers").split())
+    told = paragraph.split("A peer's answer ends a delivery: ")[1].split(". ")[0]
+    assert told == "2xx, 501 and every 4xx except 401, 408, 425, 429 and 403 `not-in-allow-list`"
+    ending = {status for status in range(200, 600) if verdict(status, None) in ("delivered", "refused")}
+    assert ending == {*range(200, 300), *range(400, 500), 501} - {401, 408, 425, 429}
+    assert verdict(403, "not-in-allow-list") == "park"
+
+
+def test_peers_are_told_when_a_delivery_is_tried_again():
+    paragraph = " ".join(federation("Answers").split())
+    steps = ", ".join(
+        f"{step / unit:g} {name}"
+        for step in limits.DELIVERY_STEPS[:-1]
+        for unit, name in [next(u for u in UNITS if step >= u[0])]
+    )
+    assert limits.DELIVERY_STEPS[-1] == timedelta(days=1)
+    assert f"after {steps}, then daily (each up to {limits.DELIVERY_JITTER:.0%} sooner or later)" in paragraph
+    days, erasure = limits.DELIVERY_HORIZON.days, limits.ERASURE_HORIZON.days
+    told = f"at most {limits.DELIVERY_MAX_TRIES} times in {days} days; Delete and Undo for {erasure} days"
+    assert told in paragraph
+
+
+UNITS: Final = ((timedelta(hours=1), "h"), (timedelta(minutes=1), "min"), (timedelta(seconds=1), "s"))
 
 
 # -- links ---------------------------------------------------------------------------------------------------
