@@ -28,11 +28,12 @@ WITHOUT_A_TEST_OF_ITS_OWN: Final = {
     "fedcoop/ports.py": "protocols and records; every implementation's tests are its tests",
     "fedcoop/protocol/messages.py": "records only; mypy and the stages' own tests hold them",
     "fedcoop/protocol/model.py": "generated; tests/vocab compares it with its sources",
-    "fedcoop/flow/world.py": "records only",
     "fedcoop/web/locale/update.py": "a script; tests/web/test_pages_text.py runs it",
     "fedcoop/web/services.py": "records and one protocol",
 }
 TEST_OF_NO_SINGLE_MODULE: Final = {
+    "tests/flow/test_history.py": "a whole story's history, every value of it changed once; the units are in protocol",
+    "tests/flow/test_story.py": "the main job, from publication to settlement",
     "tests/store/test_contract.py": "one suite for every store",
 }
 FORBIDDEN_NAMES: Final = {
