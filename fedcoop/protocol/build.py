@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from fedcoop.errors import Invalid, NotFound
+from fedcoop.errors import Forbidden, Invalid, NotFound
 from fedcoop.protocol.audience import scope_audience
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.chain import proposal_of
 from fedcoop.protocol.guards import EMPLOYED
 from fedcoop.protocol.listing import currency_of, title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
-from fedcoop.protocol.model import CODE_LISTS
+from fedcoop.protocol.model import CODE_LISTS, PROPERTIES
 from fedcoop.protocol.shape import AS2, PUBLIC, class_of, id_of, ids_of
 
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
@@ -88,6 +88,7 @@ def complete(said: Activity, scene: Scene, *, fresh: Fresh) -> dict[str, Any]:
     Raises:
         NotFound: it speaks of something that is not here.
         Invalid: a code is not in its list (`unknown-code`): what we author uses the vocabulary's codes.
+        Forbidden: it holds something that never leaves (`not-visible`).
     """
     body = dict(said.raw)
     filler = FILLERS.get((said.type, _target(said, scene)))
@@ -95,6 +96,7 @@ def complete(said: Activity, scene: Scene, *, fresh: Fresh) -> dict[str, Any]:
         body = filler(body, said, scene, fresh)
     body["to"], body["cc"] = _lists(body)
     _known_codes(body)
+    _nothing_that_stays(body)
     if scene.chain is not None:
         body["stateVersion"] = scene.chain.version + 1
         body["previousDigest"] = scene.chain.digest
@@ -519,6 +521,27 @@ _CODED: Final[Mapping[str, str]] = {
     "workPhase": "WorkPhase",
     "paymentState": "PaymentState",
 }
+
+
+STAYS: Final = frozenset(name for name, info in PROPERTIES.items() if "P4" in dict(info.privacy).values())
+"""Properties of the privacy class that has no serialiser (decision D13)."""
+
+
+def _nothing_that_stays(value: Any) -> None:
+    """Refuse to write what never leaves into anything, however deep it stands or its name is spelt."""
+    if isinstance(value, list):
+        for entry in value:
+            _nothing_that_stays(entry)
+    elif isinstance(value, Mapping):
+        for name, inside in value.items():
+            if name.rsplit("#", 1)[-1].rsplit(":", 1)[-1] in STAYS:
+                raise Forbidden(
+                    "not-visible",
+                    f"`{name}` never leaves its owner's instance.",
+                    expected="a message without it",
+                    received=name,
+                )
+            _nothing_that_stays(inside)
 
 
 def _known_codes(document: Mapping[str, Any]) -> None:

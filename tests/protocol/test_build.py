@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from fedcoop.errors import Invalid, NotFound
+from fedcoop.errors import Forbidden, Invalid, NotFound
 from fedcoop.protocol import schemas
 from fedcoop.protocol.authorise import FollowFact
 from fedcoop.protocol.build import FILLERS, FOLDER_OF_CLASS, NOTICE, complete, contexts, draft
 from fedcoop.protocol.chain import reference_of
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.messages import Chain, Intent
-from fedcoop.protocol.model import LIFECYCLES
+from fedcoop.protocol.model import LIFECYCLES, NAMESPACE
 from fedcoop.protocol.shape import read_activity
 from tests.protocol.making import (
     AWA,
@@ -463,6 +463,14 @@ def test_what_we_write_uses_the_codes_of_the_vocabulary(member: str, value: Any)
     with pytest.raises(Invalid) as refusal:
         created(**{member: value})
     assert refusal.value.code == "unknown-code"
+
+
+@pytest.mark.parametrize("name", ["wagePreference", "fc:wagePreference", f"{NAMESPACE}wagePreference"])
+@pytest.mark.parametrize("inside", [dict, lambda member: {"attachment": [{"x": [member]}]}])
+def test_what_never_leaves_is_not_written_into_anything(name: str, inside: Callable[[Any], Any]):
+    with pytest.raises(Forbidden) as refusal:
+        said(OWNER, "Create", {"object": {"type": "Note", **inside({name: "2000.00"})}})
+    assert (refusal.value.code, refusal.value.received) == ("not-visible", name)
 
 
 def test_codes_are_looked_for_wherever_they_are():
