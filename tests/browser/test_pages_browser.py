@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.web.pages_server import Served
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+# One group, one worker, one after another: while Playwright runs, its event loop is the thread's, and nobody else's.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300), pytest.mark.xdist_group("browser")]
 
 CHROMIUM: Final = shutil.which("chromium") or "chromium"
 FLAGS: Final = [
@@ -43,7 +44,7 @@ EXPECTED_NOISE: Final = re.compile(
 """What Chromium itself says of a refusal's status, and of a picture that it no longer needs on the way elsewhere."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
