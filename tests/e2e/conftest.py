@@ -10,6 +10,9 @@ import pytest
 
 from fedcoop.cli.client import poll
 from fedcoop.cli.instances import LocalInstance, found, free_port, stop_all
+from fedcoop.cli.worlds import in_world
+from fedcoop.flow.founding import decide_peer
+from fedcoop.flow.world import World
 from tests.e2e.neighbourhood import Neighbourhood, open_neighbourhood
 
 NAMES = ("Lyon", "Nantes", "Alpes", "Brest", "Dijon", "Pau", "Metz", "Nice")
@@ -98,10 +101,16 @@ class Starter:
 
 
 def _admit(mine: LocalInstance, everybody: Sequence[LocalInstance], together: Collection[int]) -> None:
+    """Do what `fedcoop peer allow` does, in this process: starting a command for each pair would take longer."""
     number = everybody.index(mine)
-    for other, instance in enumerate(everybody):
-        if other != number:
-            mine.allow(instance, network={number, other} <= set(together))
+
+    async def decide(world: World) -> None:
+        for other, instance in enumerate(everybody):
+            if other != number:
+                known = {number, other} <= set(together)
+                await decide_peer(world, instance.base, "allowed", network=known)
+
+    in_world(mine.folder, decide)
 
 
 def _follow(mine: LocalInstance, everybody: Sequence[LocalInstance]) -> None:
