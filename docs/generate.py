@@ -30,7 +30,7 @@ from fedcoop.web.server import machine_routes  # noqa: E402
 NOT_A_LIMIT: Final = frozenset({"KIB", "MIB"})
 
 WITHOUT_A_CHECK: Final[Mapping[str, str]] = {
-    "HEADER_READ_TIME": "the proxy in front: the server itself does not time headers",
+    "HEADER_READ_TIME": "the proxy in front; the server closes a connection that says nothing after `KEEP_ALIVE`",
     "MAX_HEADERS": "the proxy in front; here only each line and their number are bounded",
     "MAX_ALIASES": "nobody: aliases are not read in this release",
     "MAX_ATTACHMENTS": "nobody: attachments are not shown, and of credentials two at most are looked at",

@@ -32,8 +32,8 @@ def publish(
         typer.Argument(
             metavar="FILE|FOLDER",
             help=say(
-                "One mission, a list of them, or a folder of files.",
-                "Une mission, une liste, ou un dossier de fichiers.",
+                "One mission, or a folder of files with one each.",
+                "Une mission, ou un dossier de fichiers d’une mission chacun.",
             ),
         ),
     ],
