@@ -46,6 +46,7 @@ NAMES: Final = ("Lyon", "Nantes", "Alpes")
 NETWORK: Final = frozenset({0, 1})
 EVERYBODY: Final = range(3)
 EARTH_KM: Final = 6371.0088
+MISSIONS: Final[Mapping[str, str]] = {"class": "mission"}
 
 
 # -- what must be seen, from the file -------------------------------------------------------------------------------
@@ -103,14 +104,14 @@ class Three:
         """Return the ids of the missions that must be on a board; `reader` None is a stranger at any."""
         return admitted(self.missions, reader)
 
-    def found(self, board: int, *, stranger: bool = False, **parameters: str) -> list[str]:
+    def found(self, board: int, search: Mapping[str, str] = MISSIONS, *, stranger: bool = False) -> list[str]:
         """Return the ids on a board, all pages of the search."""
-        return [row["id"] for row in self.rows(board, stranger=stranger, **parameters)]
+        return [row["id"] for row in self.rows(board, search, stranger=stranger)]
 
-    def rows(self, board: int, *, stranger: bool = False, **parameters: str) -> list[dict[str, Any]]:
-        """Return the rows of a search, all pages."""
+    def rows(self, board: int, search: Mapping[str, str], *, stranger: bool = False) -> list[dict[str, Any]]:
+        """Return the rows of a search, all pages; it is for missions unless it says otherwise."""
         instance = self.instances[board]
-        asked = {"class": "mission", "limit": "100", **parameters}
+        asked = {**MISSIONS, "limit": "100", **search}
         rows: list[dict[str, Any]] = []
         while True:
             reply = instance.get(
@@ -122,7 +123,7 @@ class Three:
             if page["next"] is None:
                 break
             asked["cursor"] = page["next"]
-        assert page["total"] == len(rows) == len({row["id"] for row in rows}), parameters
+        assert page["total"] == len(rows) == len({row["id"] for row in rows}), search
         return rows
 
 
@@ -162,16 +163,17 @@ def three(module_instances: Instances, request: pytest.FixtureRequest) -> Three:
     home = {slug: number for number, share in enumerate(shares) for slug in share}
     published = Three(instances, identified(instances, home))
     for number in EVERYBODY:
-        arrived = poll(
-            lambda n=number: total(instances[n]) == len(published.expected(n)) or None, seconds=60.0
-        )  # type: ignore[misc]
-        assert arrived, (
-            f"{NAMES[number]} has {total(instances[number])}, not {len(published.expected(number))}"
-        )
+        meant = len(published.expected(number))
+        assert until(instances[number], meant), f"{NAMES[number]}: {total(instances[number])}, not {meant}"
     times = f"founded in {founded - began:.1f} s, imported in {imported - founded:.1f} s, "
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print(f"\n{times}everywhere {time.monotonic() - imported:.1f} s later")
     return published
+
+
+def until(instance: LocalInstance, missions: int) -> bool:
+    """Wait until so many missions are on the board; False when they are not in time."""
+    return bool(poll(lambda: total(instance) == missions or None, seconds=60.0))
 
 
 def total(instance: LocalInstance) -> int:
@@ -317,7 +319,7 @@ Search: TypeAlias = tuple[Mapping[str, str], Callable[[Shown], bool]]
 def compare(three: Three, shown: Sequence[Shown], board: int, searches: Mapping[str, Search]) -> None:
     """Ask every search of a board and compare each with those of `shown` that fit."""
     asked = list(searches)
-    found = at_once(lambda name: set(three.found(board, **searches[name][0])), asked)
+    found = at_once(lambda name: set(three.found(board, searches[name][0])), asked)
     expected = [admitted(shown, board, searches[name][1]) for name in asked]
     wrong = {
         name: (sorted(f - e), sorted(e - f))
@@ -384,7 +386,7 @@ RADII: Final = ("1", "10", "25.5", "60", "200", "1000")
 def test_a_radius_finds_what_is_within_it_the_nearest_first(three: Three, board: int) -> None:
     compare(three, three.missions, board, by_radius(three.missions, CENTRES, RADII))
     by_id = {m.id: m for m in three.missions}
-    rows = three.rows(board, commune="69123", radius="200")
+    rows = three.rows(board, {"commune": "69123", "radius": "200"})
     away_from_lyon = [kilometres("69123", by_id[row["id"]].commune) for row in rows]
     assert away_from_lyon == sorted(away_from_lyon)
     assert all(abs(row["distanceKm"] - km) < 0.051 for row, km in zip(rows, away_from_lyon, strict=True))
@@ -485,7 +487,7 @@ def settled(three: Three, shown: Sequence[Shown], without: Sequence[Shown] = ())
 
     def ask() -> bool | None:
         for board in EVERYBODY:
-            found = set(three.found(board, **{"class": "offer,need"}))
+            found = set(three.found(board, {"class": "offer,need"}))
             if admitted(shown, board) - found or {one.id for one in without} & found:
                 return None
         return True
@@ -499,10 +501,10 @@ def test_offers_and_needs_are_shown_as_their_scopes_admit(
 ) -> None:
     for class_name, code in CLASSES.items():
         of_class = [one for one in listings if one.class_name == class_name]
-        assert set(three.found(board, **{"class": code})) == admitted(of_class, board)
-        assert set(three.found(board, stranger=True, **{"class": code})) == admitted(of_class, None)
+        assert set(three.found(board, {"class": code})) == admitted(of_class, board)
+        assert set(three.found(board, {"class": code}, stranger=True)) == admitted(of_class, None)
     everything = [*listings, *three.missions]
-    assert set(three.found(board, **{"class": ""})) == admitted(everything, board)
+    assert set(three.found(board, {"class": ""})) == admitted(everything, board)
     kept_out = [one.id for one in listings if not one.admitted_to(board)]
     assert len(kept_out) == (6 if board in NETWORK else 8)
     assert at_once(three.instances[board].lookup, kept_out) == [None] * len(kept_out)
@@ -567,7 +569,7 @@ def test_an_updated_listing_is_found_by_what_it_says_now(three: Three, class_nam
         assert arrived, NAMES[board]
         code = CLASSES[class_name]
         mine = {name: ({"class": code, **asked}, fits) for name, (asked, fits) in searches.items()}
-        found = {name: before.id in three.found(board, **asked) for name, (asked, _) in mine.items()}
+        found = {name: before.id in three.found(board, asked) for name, (asked, _) in mine.items()}
         assert found == {name: fits(after) for name, (_, fits) in mine.items()}, NAMES[board]
 
 
@@ -589,9 +591,9 @@ def test_a_listing_shown_to_more_arrives_with_its_history(three: Three, class_na
         shown = replace(shown, scope=scope)
         settled(three, [shown])
         for board in EVERYBODY:
-            visible = shown.id in three.found(board, **{"class": CLASSES[class_name]})
+            visible = shown.id in three.found(board, {"class": CLASSES[class_name]})
             assert visible == shown.admitted_to(board), (scope, NAMES[board])
-            strangers = three.found(board, stranger=True, **{"class": CLASSES[class_name]})
+            strangers = three.found(board, {"class": CLASSES[class_name]}, stranger=True)
             assert (shown.id in strangers) == (scope == "public")
     versions = {NAMES[board]: version(three.instances[board], shown.id) for board in EVERYBODY}
     assert versions == {"Lyon": 4, "Nantes": 4, "Alpes": 4}
@@ -616,7 +618,7 @@ def test_a_withdrawn_listing_is_gone_everywhere(three: Three, class_name: str, s
     if gone.status == 410:
         assert gone.json()["type"] == "Tombstone"
     for board in EVERYBODY:
-        closed_too = three.found(board, **{"class": CLASSES[class_name], "open": "false"})
+        closed_too = three.found(board, {"class": CLASSES[class_name], "open": "false"})
         assert shown.id not in closed_too
         copy = three.instances[board].get(
             f"/api/v1/lookup?uri={shown.id}", token=three.instances[board].token

@@ -9,7 +9,8 @@ keys. A refusal must leave the chain as it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -37,8 +38,10 @@ pytestmark = [pytest.mark.xdist_group("lifecycles"), pytest.mark.timeout(300)]
 
 MISSION, LISTING, ENGAGEMENT = (LIFECYCLES[name] for name in ("Mission", "Listing", "Engagement"))
 WALKS: Final = {life.name: walks_of(life) for life in IMPLEMENTED}
-REASON: Final = {"reasonCode": "other"}
-PAID: Final = {"compensation": {"type": "MonetaryAmount", "value": "10.00", "currency": "EUR"}}
+REASON: Final[dict[str, Any]] = {"reasonCode": "other"}
+PAID: Final[dict[str, Any]] = {
+    "compensation": {"type": "MonetaryAmount", "value": "10.00", "currency": "EUR"}
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,12 @@ class Two:
     pen: Pen
 
 
+COUNTED: Final[Counter[str]] = Counter()
+"""Edges taken and refusals seen, to be told at the end."""
+
+
 @pytest.fixture(scope="module")
-def two(module_instances: Instances) -> Two:
+def two(module_instances: Instances, request: pytest.FixtureRequest) -> Iterator[Two]:
     lyon, nantes = module_instances(2, following=True)
     members = [home.add_member("Awa", username="awa", status="cape") for home in (lyon, nantes)]
     both = Two(
@@ -84,7 +91,9 @@ def two(module_instances: Instances) -> Two:
     follow = taken(both.lyon_coop.say({"type": "Follow", "object": both.nantes_member.actor}))["id"]
     assert poll(lambda: nantes.lookup(follow, token=both.nantes_member.token), seconds=30.0)
     taken(both.nantes_member.say({"type": "Accept", "object": follow}))
-    return both
+    yield both
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(f"\n{COUNTED['taken']} edges taken, {COUNTED['refused']} other events refused")
 
 
 def test_the_walks_take_every_implemented_edge_and_come_to_every_state() -> None:
@@ -127,6 +136,7 @@ class Judged:
     ) -> None:
         """Note the answer unless it is the refusal that it must be and changed nothing."""
         self.asked += 1
+        COUNTED["refused"] += 1
         if reply.status != must_be:
             self.wrong.append(
                 f"{what}: {reply.status} {code_of(reply)} instead of {must_be}: {reply.body[:300]!r}"
@@ -146,6 +156,7 @@ def agreed(two: Two, chain: str, state: str, version: int) -> Head:
 
     head = poll(ask, seconds=30.0)
     assert head is not None, f"{chain} should be {state} v{version} on both sides: {seen}"
+    COUNTED["taken"] += 1
     return head
 
 
@@ -210,16 +221,17 @@ class Engaged:
                 }
                 return {"type": "Create", "object": said}
             case activity, "Offer":
-                given = {**REASON, **PAID} if activity in ("Reject", "Undo") else {}
-                return {"type": activity, "object": self.offer, **given}
+                ended = {**REASON, **PAID} if activity in ("Reject", "Undo") else {}
+                return {"type": activity, "object": self.offer, **ended}
             case "Undo", _:
                 return {"type": "Undo", "object": self.accept or nothing, **REASON, **PAID}
             case activity, "WorkRecord":
-                given = REASON if activity == "Reject" else {}
-                return {"type": activity, "object": self.record or nothing, **given}
+                reason = REASON if activity == "Reject" else {}
+                return {"type": activity, "object": self.record or nothing, **reason}
             case "Accept", "Flag":
                 return {"type": "Accept", "object": {"id": nothing, "type": "Flag", "object": self.id}}
-        return {"type": event.activity, "object": self.engagement or self.id}
+            case activity, _:
+                return {"type": activity, "object": self.engagement or self.id}
 
     def take(self, event: Event, *, state: str) -> None:
         """Let the event happen, said by the right client, and wait until both servers are in `state`."""
@@ -411,6 +423,7 @@ class Heard:
         assert reply.ok, f"{event}: {reply.status} {reply.body!r}"
         version = self.head.version + 1 if self.head else 1
         self.head = head_of(self.two.nantes, self.document["id"])
+        COUNTED["taken"] += 1
         assert self.head is not None, event
         assert (self.head.state, self.head.version) == (state, version)
 

@@ -76,7 +76,8 @@ def walks_of(life: Lifecycle) -> tuple[Walk, ...]:
     left = {edge: None for edge in life.edges if edge.implemented}
     walks: list[Walk] = []
     while left:
-        state, walk = life.initial[0], ()
+        state = life.initial[0]
+        walk: Walk = ()
         while onward := _onward(life, state, left):
             walk += onward
             state = walk[-1].target
