@@ -65,6 +65,12 @@ def test_a_membership_that_does_not_is_refused(
     assert refusal.value.code == code
 
 
+def test_a_credential_is_about_one_subject():
+    with pytest.raises(Invalid) as refusal:
+        membership(a_membership(credentialSubject=[{"id": AWA, "workStatus": "cape"}]))
+    assert refusal.value.expected == "`credentialSubject`"
+
+
 def test_a_credential_is_good_from_its_first_to_its_last_instant():
     membership(a_membership(validFrom="2026-11-22T12:00:00Z", validUntil="2026-11-22T12:00:00Z"))
 

@@ -717,6 +717,33 @@ def test_a_reason_is_given_on_the_activity_or_on_what_it_carries():
         refused("reason-missing", "reasonGiven", ended(PROPOSED, reasonCode=reason), PROPOSED)
 
 
+def plainly(kind: str, **members: Any) -> Activity:
+    """Return an answer of a plain FEP-0837 peer."""
+    return an_activity(
+        kind, OWNER, OFFERED, **{"@context": ["https://www.w3.org/ns/activitystreams"], **members}
+    )
+
+
+def test_a_plain_refusal_has_no_list_of_reasons():
+    asked("reasonGiven", plainly("Reject"), PROPOSED)
+    refused("reason-missing", "reasonGiven", plainly("Undo"), PROPOSED)
+
+
+def test_what_a_plain_agreement_leaves_out_is_as_it_was_offered():
+    named = ("id", "type", "attributedTo", "stipulates", "stipulatesReciprocal")
+    bare = {k: v for k, v in an_agreement().items() if k in named}
+    asked("agreementMatchesOffer", plainly("Accept", result=bare), PROPOSED)
+    refused("terms-mismatch", "agreementMatchesOffer", accept(bare), PROPOSED)
+    changed_terms = plainly("Accept", result={**bare, "startTime": "2027-01-01T08:00:00Z"})
+    refused("terms-mismatch", "agreementMatchesOffer", changed_terms, PROPOSED)
+
+
+@pytest.mark.parametrize("result", [None, {}, ENGAGEMENT])
+def test_without_a_result_the_terms_are_those_offered(result: Any):
+    step = Step(accept(result), PROPOSED, "Offer", False)
+    assert guards.agreed_terms(step) == PROPOSED.document
+
+
 def test_work_that_was_begun_is_paid_for():
     active = a_chain("Engagement", "active")
     asked("compensationGiven", ended(active, compensation=money("0.00")), active)
@@ -894,6 +921,8 @@ def test_an_invoice_asks_what_was_agreed_and_adds_up():
         {"vatAmount": money("0.00")},
     ):
         refused("guard-failed", "invoiceTotals", receipt(CARRIER, an_invoice(**changes)), COMPLETED)
+    alone = an_invoice(totalExclTax=money("1140.01"), vatAmount=None, totalInclTax=None)
+    refused("guard-failed", "invoiceTotals", receipt(CARRIER, alone), COMPLETED)
     refused(
         "schema-invalid", "invoiceTotals", receipt(CARRIER, an_invoice(totalExclTax="1140.00")), COMPLETED
     )
