@@ -31,6 +31,20 @@ LATE: Final = timedelta(seconds=30)
 """A clock that is further off will have its signatures refused sooner or later."""
 
 
+CHECKS_FR: Final = {
+    "settings": "réglages",
+    "base-url": "adresse",
+    "database": "base",
+    "keys": "clés",
+    "deliveries": "remises",
+    "rights": "droits",
+    "identity": "identité",
+    "clock": "horloge",
+    "reachable": "joignable",
+}
+"""Names of the checks for people who read French; with `--json` they are what they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the examination."""
@@ -57,11 +71,12 @@ def doctor(
     }
     lines = []
     for finding in findings:
-        lines.append(f"{words[finding.status]:<12} {finding.check:<12} {finding.detail}")
+        check = say(finding.check, CHECKS_FR.get(finding.check, finding.check))
+        lines.append(f"{words[finding.status]:<12} {check:<12} {finding.detail}")
         if finding.next_step:
             lines.append(f"{'':12} {'':12} → {finding.next_step}")
     lines.append(
-        say(f"{len(problems)} problems.", f"{len(problems)} problèmes.")
+        say(f"Problems: {len(problems)}.", f"Problèmes : {len(problems)}.")
         if problems
         else say("All is well.", "Tout va bien.")
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,7 +14,10 @@ from fedcoop.cli.speech import say
 if TYPE_CHECKING:
     from fedcoop.cli.publishing import Fault
 
-HELP = say("Publish missions.", "Publier des missions.")
+PROPOSALS: Final = frozenset({"Mission", "ServiceOffer", "Need"})
+"""What this command publishes."""
+
+HELP = say("Publish missions.", "Publie des missions.")
 HELP_PUBLISH = say(
     "Publish missions from files.\n\nThe mission in FILE, or every *.json of a folder. All are checked first: one "
     "wrong, none published.",
@@ -86,7 +89,7 @@ def publish(
             *(f"{iri}  {name}" for iri, name in missions),
             say(
                 f"{len(new)} published, {len(published) - len(new)} already there.",
-                f"{len(new)} publiées, {len(published) - len(new)} déjà là.",
+                f"Publiées : {len(new)} ; déjà là : {len(published) - len(new)}.",
             ),
         ],
     )
@@ -121,6 +124,7 @@ def _none_published(faults: Sequence[Fault], total: int) -> Failed:
 def _read(source: Path) -> list[tuple[str, dict[str, Any]]]:
     """Return (where it came from, document) of every mission in the file or folder. Raises Failed on a bad one."""
     from fedcoop.cli.documents import read_object
+    from fedcoop.protocol.shape import class_of
 
     if source.is_dir():
         files = sorted(source.glob("*.json"))
@@ -131,5 +135,19 @@ def _read(source: Path) -> list[tuple[str, dict[str, Any]]]:
     found: list[tuple[str, dict[str, Any]]] = []
     for file in files:
         document = read_object(file)
+        inner = document.get("object")
+        # Anything can be said; but a file with tokens in it, named by mistake, must not be.
+        if class_of(inner if isinstance(inner, dict) else document) not in PROPOSALS:
+            raise Failed(
+                "invalid-file",
+                say(
+                    f"{file} is not a mission, an offer or a need.",
+                    f"{file} n’est ni mission, ni offre, ni besoin.",
+                ),
+                next_step=say(
+                    'It needs "fedcoopType": ["Proposal", "Mission"]; nothing was published.',
+                    'Il lui faut "fedcoopType": ["Proposal", "Mission"] ; rien n’a été publié.',
+                ),
+            )
         found.append((str(file), document))
     return found

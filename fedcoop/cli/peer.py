@@ -104,7 +104,8 @@ def list_(folder: Folder, as_json: AsJson = False) -> None:
         },
         as_json=as_json,
         lines=[
-            f"{p.state:<9} {'network' if p.network else '':<8} {p.origin}  {p.note}".rstrip() for p in peers
+            f"{_state(p.state):<9} {say('network', 'réseau') if p.network else '':<8} {p.origin}  {p.note}".rstrip()
+            for p in peers
         ]
         or [
             say(
@@ -112,3 +113,14 @@ def list_(folder: Folder, as_json: AsJson = False) -> None:
             )
         ],
     )
+
+
+def _state(state: str) -> str:
+    french = {
+        "pending": "en attente",
+        "allowed": "admise",
+        "limited": "limitée",
+        "frozen": "gelée",
+        "blocked": "bloquée",
+    }
+    return say(state, french.get(state, state))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -140,6 +140,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _lines(report: Report) -> Iterator[str]:
     keys: dict[str, str] = {}
+    width = int(say("11", "14"))
     for chain in report.chains:
         yield f"{chain.kind} {chain.chain_id}"
         yield say(f"  ordered by {chain.owner}", f"  ordonnée par {chain.owner}")
@@ -147,7 +148,7 @@ def _lines(report: Report) -> Iterator[str]:
             signed = say(
                 f"signed by {step.actor}, {step.published}", f"signé par {step.actor}, {step.published}"
             )
-            yield f"  v{step.version:<3} {step.state:<11} {step.type:<16} {signed}"
+            yield f"  v{step.version:<3} {_state(chain.kind, step.state):<{width}} {step.type:<16} {signed}"
             keys[step.actor] = step.key
         for finding in chain.findings:
             yield "  ✗ " + _sentence(finding)
@@ -164,13 +165,33 @@ def _lines(report: Report) -> Iterator[str]:
     yield _overall(report)
 
 
+def _state(kind: str, code: str | None) -> str:
+    """Return the state in the language of the run; its code is the English word."""
+    from fedcoop.protocol.model import CODE_LISTS
+
+    label = CODE_LISTS.get(f"{kind}State", {}).get(code or "")
+    return say(code or "–", label.fr if label else code or "–")
+
+
 def _sentence(finding: Finding) -> str:
+    from fedcoop.protocol.model import PROBLEMS
+
     where = ""
     if finding.version is not None:
         where = say(f"transition {finding.version}", f"transition {finding.version}")
     if finding.activity_id:
         where += f" ({finding.activity_id})"
-    return f"{where}: {finding.code}: {finding.detail}" if where else f"{finding.code}: {finding.detail}"
+    known = PROBLEMS.get(finding.code)
+    title = known.title_fr if known else OWN_CODES.get(finding.code, finding.code)
+    what = say(f"{finding.code}: {finding.detail}", f"{title} ({finding.code}) : {finding.detail}")
+    return f"{where}{say(':', ' :')} {what}" if where else what
+
+
+OWN_CODES: Final = {
+    "head-not-reached": "La tête de chaîne n’est pas atteinte",
+    "chain-mismatch": "Activités d’une autre chaîne",
+}
+"""Titles in French of findings that are no problem codes of the vocabulary."""
 
 
 def _verdict(chain: ChainReport) -> str:
@@ -191,9 +212,12 @@ def _verdict(chain: ChainReport) -> str:
         return (
             say("complete: ", "complète : ")
             + (signed if chain.head_signed else stated)
-            + f" ({chain.state} v{version})"
+            + f" ({_state(chain.kind, chain.state)} v{version})"
         )
-    return say(f"true up to version {version}", f"vraie jusqu’à la version {version}") + f" ({chain.state})"
+    return (
+        say(f"true up to version {version}", f"vraie jusqu’à la version {version}")
+        + f" ({_state(chain.kind, chain.state)})"
+    )
 
 
 def _overall(report: Report) -> str:

@@ -67,3 +67,14 @@ def test_a_member_publishes_as_themselves(run: Run, instance: LocalInstance, tmp
     nobody = run("mission", "publish", instance.folder, folder, "--as", "nobody")
     assert nobody.status == 1
     assert "no such actor" in nobody.err
+
+
+def test_what_is_no_proposal_is_not_published_by_mistake(
+    run: Run, instance: LocalInstance, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "missions", a=a_mission(name="On purpose"), b={"ok": True, "token": "secret"})
+    done = run("mission", "publish", instance.folder, folder)
+    assert done.status == 1
+    assert "b.json is not a mission" in done.err
+    (folder / "b.json").unlink()
+    assert run("mission", "publish", instance.folder, folder, "--json").json["published"] == 1

@@ -77,3 +77,10 @@ def test_a_served_history_is_verified_by_its_address(run: Run, served: LocalInst
     done = run("verify", mission, "--json")
     assert done.status == 0, done.out
     assert done.json["complete"] is True
+
+
+def test_states_and_findings_are_named_in_french_too(run: Run, history: Path, tmp_path: Path) -> None:
+    assert "v1   publiée " in run("--lang", "fr", "verify", history).out
+    forged = tmp_path / "forged.json"
+    forged.write_text(history.read_text("utf-8").replace("160.00", "10.00"), "utf-8")
+    assert "Preuve fausse (proof-invalid) : " in run("--lang", "fr", "verify", forged).out
