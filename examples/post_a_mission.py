@@ -39,7 +39,7 @@ def mission(name: str, price: str) -> dict[str, Any]:
         "price": {
             "type": "PriceBreakdown",
             "totalExclTax": amount,
-            "lines": [{"type": "SettlementLine", "lineKind": "fixed", "amount": amount}],
+            "lines": [{"type": "SettlementLine", "lineKind": "fee", "amount": amount}],
         },
     }
 
