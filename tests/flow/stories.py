@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.actors import membership_credential
 from fedcoop.protocol.build import contexts
 from fedcoop.protocol.proof import sign_document
 from tests.flow.federation import Coop, Federation, a_mission, money
@@ -64,3 +65,20 @@ def plainly(coop: Coop, actor: str, kind: str, obj: Any, number: int = 1, **memb
         "object": obj,
         **members,
     }
+
+
+async def carried_from_lyon(federation: Federation) -> tuple[str, dict[str, Any]]:
+    """Return Zoé, who is a member in the Alps, and the credential by which Lyon says that it employs her."""
+    lyon = federation.lyon
+    zoe = await federation.alpes.member("zoe")
+    method, key = lyon.ring.proof_key(lyon.id)
+    unsigned = membership_credential(
+        base=lyon.base,
+        credential_id=f"{lyon.base}/credentials/zoe",
+        member_id=zoe,
+        status="cape",
+        since="2026-01-01",
+        valid_from="2026-01-01T00:00:00Z",
+        valid_until="2026-12-31T00:00:00Z",
+    )
+    return zoe, sign_document(unsigned, key=key, verification_method=method, created=lyon.clock())

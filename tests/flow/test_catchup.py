@@ -12,7 +12,7 @@ from fedcoop.ports import Follow, Peer, StoredActor, Transaction
 from fedcoop.protocol.audience import Follower
 from tests.conftest import NOON
 from tests.flow.federation import Coop, Federation, settle
-from tests.flow.stories import a_published_mission, an_engagement
+from tests.flow.stories import a_published_mission, an_engagement, an_offer, carried_from_lyon
 
 SCOPES = ("public", "federation", "network", "members")
 
@@ -161,3 +161,36 @@ async def test_a_board_is_owed_history_by_history(federation: Federation):
 
     told = [a["id"] for iri in (first, second) for a in await nantes.history(iri)]
     assert await nantes.world.store.write(ask) == told
+
+
+async def test_a_step_that_comes_too_early_is_preceded_by_what_it_follows(federation: Federation):
+    nantes, alpes = federation.nantes, federation.alpes
+    mission = await a_published_mission(nantes, relayScope="network")
+    await nantes.say(nantes.id, "Update", {"id": mission, "slots": 2})
+    federation.office.posts.clear()
+    await nantes.say(nantes.id, "Update", {"id": mission, "relayScope": "federation"})
+    told = [(kind, status) for inbox, kind, status in federation.office.posts if inbox.startswith(alpes.base)]
+    # The step, what came before it, and the step again; nothing twice and nothing left for later.
+    assert told == [("Update", 503), ("Create", 202), ("Update", 202), ("Update", 202)]
+    assert await alpes.chain(mission) == await nantes.chain(mission)
+    assert await nantes.owed() == 0
+
+
+async def test_nobody_tells_what_somebody_else_has_said(federation: Federation):
+    lyon, nantes, alpes = federation.lyon, federation.nantes, federation.alpes
+    zoe, shown = await carried_from_lyon(federation)
+    mission = await a_published_mission(nantes)
+    await nantes.world.resolver.resolve(lyon.id)
+    federation.office.down = {lyon.base}
+    carried = {"carrier": lyon.id, "workStatus": "cape", "attachment": [shown]}
+    offer = await an_offer(alpes, zoe, mission, **carried)
+    federation.office.down = set()
+    federation.office.posts.clear()
+    await nantes.say(nantes.id, "TentativeAccept", offer)
+    # Nantes cannot tell Lyon of Zoe's offer, only Alpes can; so Lyon hears it all when Alpes tries again.
+    told = [(kind, status) for inbox, kind, status in federation.office.posts if inbox.startswith(lyon.base)]
+    assert told == [("TentativeAccept", 503)]
+    for _ in range(2):
+        lyon.clock.advance(hours=1)
+        await settle(federation.office)
+    assert await lyon.chain(offer) == await nantes.chain(offer)

@@ -536,6 +536,18 @@ async def test_a_rotated_key_is_fetched_once_more(federation: Federation):
     assert federation.office.fetched == [awa]
 
 
+async def test_a_fault_that_no_new_key_would_mend_costs_no_second_fetch(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa")
+    document = strict_json.loads(proven(lyon, awa, plainly(lyon, awa, "Follow", nantes.id)))
+    other = {**document, "@context": [*document["@context"], "https://example.org/ns"]}
+    federation.office.fetched.clear()
+    with pytest.raises(FedcoopError) as refusal:
+        await nantes.receive(strict_json.dumps(other), sender=awa, ring=lyon.ring)
+    assert refusal.value.code == "proof-context"
+    assert federation.office.fetched == [awa]
+
+
 async def test_what_an_actor_says_of_itself_is_not_undone_by_an_older_copy(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     awa = await lyon.member("awa")

@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 
 from fedcoop.errors import Conflict, Refused, TryLater, Unavailable
 from fedcoop.flow import outbound
+from fedcoop.flow.founding import decide_peer
 from fedcoop.flow.outbound import publish, run_deliveries
 from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
 from fedcoop.ports import Answer
-from fedcoop.protocol.actors import membership_credential
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.messages import Chain, Intent
-from fedcoop.protocol.proof import sign_document
 from tests.conftest import CountedIds, StoppedClock
 from tests.flow.federation import (
     Federation,
@@ -33,7 +32,14 @@ from tests.flow.federation import (
     open_coop,
     settle,
 )
-from tests.flow.stories import a_published_mission, an_engagement, an_offer, receipt, record
+from tests.flow.stories import (
+    a_published_mission,
+    an_engagement,
+    an_offer,
+    carried_from_lyon,
+    receipt,
+    record,
+)
 
 
 class LosesAnswers:
@@ -146,6 +152,45 @@ async def test_what_crosses_the_owners_step_is_taken_back_with_all_that_was_buil
         if kind == "Create" and inbox.startswith("https://nantes")
     ]
     assert sent == ([409] if first == "lyon" else [])
+
+
+async def test_what_the_owner_has_built_upon_is_not_taken_back_for_a_later_refusal(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa", status="cape")
+    mission = await a_published_mission(nantes)
+    world = lyon.world
+    lyon.world = federation.office.worlds[lyon.base] = replace(world, courier=LosesAnswers(world.courier))
+    offer = await an_offer(lyon, awa, mission)
+    await nantes.say(nantes.id, "TentativeAccept", offer)
+    lyon.world = federation.office.worlds[lyon.base] = world
+    await decide_peer(nantes.world, lyon.base, "blocked")
+    lyon.clock.advance(hours=1)
+    await settle(federation.office)
+    assert await lyon.owed() == 0
+    assert await lyon.state(offer) == ("proposed", 2)
+
+
+async def test_only_the_owners_refusal_takes_a_step_back(federation: Federation):
+    lyon, nantes, alpes = federation.lyon, federation.nantes, federation.alpes
+    zoe, shown = await carried_from_lyon(federation)
+    mission = await a_published_mission(nantes)
+    await nantes.world.resolver.resolve(lyon.id)
+    await decide_peer(lyon.world, alpes.base, "blocked")
+    carried = {"carrier": lyon.id, "workStatus": "cape", "attachment": [shown]}
+    offer = await an_offer(alpes, zoe, mission, **carried)
+    assert ("https://lyon.example/inbox", "Offer", 403) in federation.office.posts
+    assert await alpes.state(offer) == ("proposed", 1) == await nantes.state(offer)
+    assert await alpes.confirmed(offer) == [True]
+
+
+async def test_a_refusal_of_what_moves_no_chain_is_a_dead_letter_and_no_more(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    await decide_peer(lyon.world, nantes.base, "blocked")
+    said = await nantes.say(nantes.id, "Create", {"type": "Note", "content": "x"}, to=[lyon.id])
+    dead = await nantes.world.store.write(lambda tx: tx.dead_letters(9))
+    assert [letter["activity_id"] for letter in dead] == [said.activity_id]
+    assert await nantes.owed() == 0
+    assert await nantes.read(said.document["object"]["id"], nantes.id) is not None
 
 
 async def test_a_step_that_nobody_takes_for_eight_days_is_taken_back(federation: Federation):
@@ -432,18 +477,7 @@ async def carried_by_lyon(federation: Federation) -> tuple[list[tuple[str, bytes
     for coop in (nantes, alpes):
         world = replace(coop.world, courier=Copies(coop.world.courier, kept))
         coop.world = federation.office.worlds[coop.base] = world
-    zoe = await alpes.member("zoe")
-    method, key = lyon.ring.proof_key(lyon.id)
-    unsigned = membership_credential(
-        base=lyon.base,
-        credential_id=f"{lyon.base}/credentials/zoe",
-        member_id=zoe,
-        status="cape",
-        since="2026-01-01",
-        valid_from="2026-01-01T00:00:00Z",
-        valid_until="2026-12-31T00:00:00Z",
-    )
-    shown = sign_document(unsigned, key=key, verification_method=method, created=lyon.clock())
+    zoe, shown = await carried_from_lyon(federation)
     mission = await a_published_mission(nantes)
     carried = {"carrier": lyon.id, "workStatus": "cape", "attachment": [shown]}
     offer = await an_offer(alpes, zoe, mission, **carried)
