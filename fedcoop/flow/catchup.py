@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from fedcoop.flow.world import Instance
 from fedcoop.ports import Follow, Peer, StoredActor, Transaction
-from fedcoop.protocol import strict_json
 from fedcoop.protocol.audience import Follower, inboxes
 from fedcoop.protocol.ids import origin
 from fedcoop.protocol.messages import Deliver
@@ -37,14 +36,16 @@ async def remote_follower(
 async def owed_board(
     tx: Transaction, followed: str, follower: Follower, instance: Instance
 ) -> tuple[Deliver, ...]:
-    """Return the deliveries by which `follower` learns of every open proposal of `followed` that it may see."""
+    """Return the deliveries by which `follower` learns of every open proposal that is for followers of `followed`.
+
+    Those are its own, and for a follower of our co-op its members' too.
+    """
     owed: list[Deliver] = []
-    for chain in await tx.open_proposals(followed):
-        history = await tx.history(chain.id)
-        addressed = recipients(strict_json.loads(history[-1].body)) if history else ()
-        # What the last step says of the audience holds for the whole: a scope never narrows (`guards.listing_terms`).
-        for inbox in inboxes(addressed, sender=followed, base=instance.base, followers=[follower], actors={}):
-            owed += [Deliver(said.id, said.actor, inbox, said.body) for said in history]
+    followers = {followed: [follower]}
+    for chain in await tx.open_proposals():
+        # What it says now of the audience holds for the whole: a scope never narrows (`guards.listing_terms`).
+        for inbox in inboxes(recipients(chain.document), base=instance.base, followers=followers, actors={}):
+            owed += [Deliver(said.id, said.actor, inbox, said.body) for said in await tx.history(chain.id)]
     return tuple(owed)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fedcoop.errors import Unavailable
 from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
@@ -35,6 +35,9 @@ from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
 
 T = TypeVar("T")
+
+ON_THE_BOARD: Final = frozenset({"Mission", "Listing"})
+"""Kinds of chain that the co-op shows for whoever of it published them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ async def keep(
         local=local,
         received_at=now,
         keys=authorised.keys,
-        inbox_of=tuple(dict.fromkeys([*inbox_of, *await _readers_inboxes(tx, activity, world)])),
+        inbox_of=tuple(dict.fromkeys([*inbox_of, *await _readers_inboxes(tx, activity, scene, instance)])),
         outbox_of=activity.actor if local else None,
         client_key=client_key,
     )
@@ -153,21 +156,19 @@ async def _own_keys(tx: Transaction, world: World, activity: Activity) -> dict[s
     return {name: stored.document for name, stored in found.items() if stored is not None}
 
 
-async def _readers_inboxes(tx: Transaction, activity: Activity, world: World) -> list[str]:
-    """Local actors who find the activity in their inbox: those addressed, and those who follow the sender."""
-    instance = world.instance
+async def _readers_inboxes(
+    tx: Transaction, activity: Activity, scene: Scene, instance: Instance
+) -> list[str]:
+    """Local actors who find the activity in their inbox: those addressed, and those who follow who speaks."""
     found = []
     for recipient in activity.recipients:
-        if (
-            instance.hosts(recipient)
-            and recipient != activity.actor
-            and await tx.actor(recipient) is not None
-        ):
+        if instance.hosts(recipient) and await tx.actor(recipient) is not None:
             found.append(recipient)
     if any(r == PUBLIC or is_collection(r) for r in activity.recipients):
-        follows = await tx.followers(activity.actor)
-        found += [f.follower for f in follows if f.state == "accepted" and instance.hosts(f.follower)]
-    return found
+        for speaker in _spoken_for(activity, scene, instance):
+            follows = await tx.followers(speaker)
+            found += [f.follower for f in follows if f.state == "accepted" and instance.hosts(f.follower)]
+    return [reader for reader in found if reader != activity.actor]
 
 
 async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World) -> tuple[Deliver, ...]:
@@ -178,10 +179,11 @@ async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World)
     instance = world.instance
     peers = {p.origin: p for p in await tx.peers()}
     reached = {o for o, p in peers.items() if p.state in REACHED}
-    followers: list[Follower] = []
-    if any(r in (f"{activity.actor}/followers", f"{activity.actor}/network") for r in activity.recipients):
-        found = [await remote_follower(tx, f, peers, instance) for f in await tx.followers(activity.actor)]
-        followers = [follower for follower in found if follower is not None]
+    followers: dict[str, list[Follower]] = {}
+    for speaker in _spoken_for(activity, scene, instance):
+        if not {f"{speaker}/followers", f"{speaker}/network"}.isdisjoint(activity.recipients):
+            found = [await remote_follower(tx, f, peers, instance) for f in await tx.followers(speaker)]
+            followers[speaker] = [follower for follower in found if follower is not None]
     actors: dict[str, str] = {}
     for recipient in activity.recipients:
         if recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient):
@@ -192,11 +194,16 @@ async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World)
         if stored is None:
             raise Unmet(recipient)
         actors[recipient] = inbox_of(stored)
-    owed = inboxes(
-        activity.recipients, sender=activity.actor, base=instance.base, followers=followers, actors=actors
-    )
+    owed = inboxes(activity.recipients, base=instance.base, followers=followers, actors=actors)
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     return (*copies, *await _owed_to_newcomer(tx, activity, scene, peers, instance))
+
+
+def _spoken_for(activity: Activity, scene: Scene, instance: Instance) -> tuple[str, ...]:
+    """Return whose collections the speaker opens up: its own, and with a proposal the co-op's, whose board it is on."""
+    kind = scene.chain.kind if scene.chain is not None else scene.reference and scene.reference.kind
+    ours = kind in ON_THE_BOARD and instance.hosts(activity.actor)
+    return (activity.actor, instance.coop) if ours else (activity.actor,)
 
 
 async def _owed_to_newcomer(

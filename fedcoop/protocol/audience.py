@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedcoop.protocol.shape import PUBLIC
@@ -18,43 +18,48 @@ class Follower:
     """Its co-op belongs to the same network as ours."""
 
 
-def scope_audience(scope: str, owner: str, *, members: str) -> tuple[list[str], list[str]]:
-    """Return (to, cc) of a proposal by `owner` with this `relayScope`.
+def scope_audience(scope: str, owner: str, *, coop: str) -> tuple[list[str], list[str]]:
+    """Return (to, cc) of a proposal by `owner`, the co-op itself or a member of it, with this `relayScope`.
 
-    >>> scope_audience("network", "https://a.example/actors/coop", members="https://a.example/actors/coop/members")
-    (['https://a.example/actors/coop/network'], [])
+    What a member publishes is on the co-op's board: it goes to those who follow the co-op as to the member's own.
+
+    >>> scope_audience("network", "https://a.example/actors/awa", coop="https://a.example/actors/coop")
+    (['https://a.example/actors/awa/network', 'https://a.example/actors/coop/network'], [])
     """
+    speakers = dict.fromkeys((owner, coop))
+    followers = [f"{speaker}/followers" for speaker in speakers]
     match scope:
         case "public":
-            return [PUBLIC], [f"{owner}/followers"]
+            return [PUBLIC], followers
         case "federation":
-            return [f"{owner}/followers"], []
+            return followers, []
         case "network":
-            return [f"{owner}/network"], []
+            return [f"{speaker}/network" for speaker in speakers], []
         case _:
-            return [members], []
+            return [f"{coop}/members"], []
 
 
 def inboxes(
     recipients: Iterable[str],
     *,
-    sender: str,
     base: str,
-    followers: Iterable[Follower],
+    followers: Mapping[str, Sequence[Follower]],
     actors: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Return the remote inboxes that are owed a copy, each once, in order.
 
     `actors` maps every remote actor among the recipients to its inbox (the shared one when it has one); `followers`
-    are those of `sender`. Only the sender's own collections are opened up: indirection ends here (ActivityPub §7.1).
+    maps those actors whose collections the sender may open up to who follows them. Anybody else's collection stays
+    closed: indirection ends here (ActivityPub §7.1).
     """
-    known = tuple(followers)
+    opened = {f"{actor}/followers": [f.inbox for f in known] for actor, known in followers.items()}
+    opened |= {
+        f"{actor}/network": [f.inbox for f in known if f.network] for actor, known in followers.items()
+    }
     found: list[str] = []
     for recipient in recipients:
-        if recipient == f"{sender}/followers":
-            found += [f.inbox for f in known]
-        elif recipient == f"{sender}/network":
-            found += [f.inbox for f in known if f.network]
+        if recipient in opened:
+            found += opened[recipient]
         elif recipient in actors:
             found.append(actors[recipient])
     # Whoever is gone, or never said where to post, has no inbox.

@@ -136,7 +136,7 @@ def _create_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
     given = dict(said.object or {})
     kind, name = class_of(given), str(given["id"])
     scope = str(given.get("relayScope", "public"))
-    to, cc = scope_audience(scope, said.actor, members=f"{scene.base}/actors/coop/members")
+    to, cc = scope_audience(scope, said.actor, coop=f"{scene.base}/actors/coop")
     purpose = "offer" if kind == "ServiceOffer" else "request"
     whole: dict[str, Any] = {
         **given,
@@ -179,7 +179,7 @@ def _update_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
     whole = {k: v for k, v in merged.items() if v is not None}
     whole["updated"] = body["published"]
     to, cc = scope_audience(
-        str(whole.get("relayScope", "public")), said.actor, members=f"{scene.base}/actors/coop/members"
+        str(whole.get("relayScope", "public")), said.actor, coop=f"{scene.base}/actors/coop"
     )
     if whole.get("missionState") not in (None, "published", "withdrawn", "expired"):
         # Once assigned a mission is P1: its followers hear of it, the public does not (vocabulary.md §3.8).

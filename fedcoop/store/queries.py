@@ -59,11 +59,8 @@ CHAIN_BY_REF_LOCKED: Final = CHAIN_BY_REF.with_for_update(of=t.chain)
 ENGAGEMENTS: Final = select(t.chain).where(t.chain.c.proposal == bindparam("proposal")).order_by(t.chain.c.n)
 OPEN_PROPOSALS: Final = (
     select(t.chain)
-    .where(
-        t.chain.c.owner == bindparam("owner"),
-        t.chain.c.kind.in_(("Mission", "Listing")),
-        t.chain.c.state == "published",
-    )
+    .join(t.actor, t.actor.c.id == t.chain.c.owner)
+    .where(t.chain.c.kind.in_(("Mission", "Listing")), t.chain.c.state == "published", t.actor.c.local)
     .order_by(t.chain.c.n)
 )
 ENGAGEMENTS_OF: Final = (

@@ -117,8 +117,8 @@ class SqlTransaction(Queries):
     async def put_peer(self, peer: Peer) -> None:
         await self._connection.execute(self._statements.put_peer, asdict(peer))
 
-    async def open_proposals(self, owner: str) -> tuple[Chain, ...]:
-        return tuple(chain_of(row) for row in await self._all(queries.OPEN_PROPOSALS, owner=owner))
+    async def open_proposals(self) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(queries.OPEN_PROPOSALS))
 
     async def expiring(self, now: datetime) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.EXPIRING, now=now))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedcoop.cli.instances import LocalInstance
+from fedcoop.cli.instances import LocalInstance, found
 from tests.cli.conftest import Run
 
 
@@ -63,9 +63,8 @@ def counts(done: Any) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_a_share_is_taken_in_and_a_second_run_adds_nothing(
-    run: Run, instance: LocalInstance, file: Path
-) -> None:
+def test_a_share_is_taken_in_and_a_second_run_adds_nothing(run: Run, tmp_path: Path, file: Path) -> None:
+    instance = found(tmp_path / "empty", name="Coop Arras", commune="62041")
     first = run("import", instance.folder, file, "--coops", "coop-01", "--json")
     assert counts(first) == {"members": (2, 0), "rules": (1, 0), "missions": (3, 0)}
     again = run("import", instance.folder, file, "--coops", "coop-01", "--json")

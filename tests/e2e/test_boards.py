@@ -482,6 +482,26 @@ def publish(three: Three, owner: int, class_name: str, scope: str, topic: tuple[
     return Shown(reply.json()["object"]["id"], owner, scope, class_name, rome, commune, text)
 
 
+Publish: TypeAlias = Callable[[int, str, str, tuple[str, str, str, str]], Shown]
+
+
+@pytest.fixture
+def for_a_while(three: Three) -> Iterator[Publish]:
+    """Publish listings that are withdrawn when the test ends: no other test meets them, whatever their order."""
+    made: list[Shown] = []
+
+    def published(owner: int, class_name: str, scope: str, topic: tuple[str, str, str, str]) -> Shown:
+        made.append(publish(three, owner, class_name, scope, topic))
+        settled(three, made[-1:])
+        return made[-1]
+
+    yield published
+    for shown in made:
+        owner = three.instances[shown.owner]
+        owner.post_outbox(owner.coop, owner.token, {"type": "Delete", "object": shown.id})
+    settled(three, [], without=made)
+
+
 def settled(three: Three, shown: Sequence[Shown], without: Sequence[Shown] = ()) -> None:
     """Wait until each of these is on every board that it is meant for, and none of `without` on any."""
 
@@ -539,11 +559,10 @@ def test_offers_and_needs_are_found_as_missions_are(three: Three, listings: list
 
 
 @pytest.mark.parametrize("class_name", CLASSES)
-def test_an_updated_listing_is_found_by_what_it_says_now(three: Three, class_name: str) -> None:
-    before = publish(
-        three, 1, class_name, "federation", ("G1603", "29019", "Cantine mobile", "Cent couverts.")
-    )
-    settled(three, [before])
+def test_an_updated_listing_is_found_by_what_it_says_now(
+    three: Three, for_a_while: Publish, class_name: str
+) -> None:
+    before = for_a_while(1, class_name, "federation", ("G1603", "29019", "Cantine mobile", "Cent couverts."))
     nantes = three.instances[1]
     change = {
         "id": before.id,
@@ -580,9 +599,11 @@ def version(instance: LocalInstance, iri: str) -> int:
 
 
 @pytest.mark.parametrize("class_name", CLASSES)
-def test_a_listing_shown_to_more_arrives_with_its_history(three: Three, class_name: str) -> None:
+def test_a_listing_shown_to_more_arrives_with_its_history(
+    three: Three, for_a_while: Publish, class_name: str
+) -> None:
     nantes = three.instances[1]
-    shown = publish(three, 1, class_name, "members", TOPICS[0])
+    shown = for_a_while(1, class_name, "members", TOPICS[0])
     for scope in ("network", "federation", "public"):
         change = {"id": shown.id, "relayScope": scope}
         assert (
@@ -605,10 +626,11 @@ def test_a_listing_shown_to_more_arrives_with_its_history(three: Three, class_na
 
 @pytest.mark.parametrize("class_name", CLASSES)
 @pytest.mark.parametrize("scope", SCOPES)
-def test_a_withdrawn_listing_is_gone_everywhere(three: Three, class_name: str, scope: str) -> None:
+def test_a_withdrawn_listing_is_gone_everywhere(
+    three: Three, for_a_while: Publish, class_name: str, scope: str
+) -> None:
     alpes = three.instances[2]
-    shown = publish(three, 2, class_name, scope, TOPICS[1])
-    settled(three, [shown])
+    shown = for_a_while(2, class_name, scope, TOPICS[1])
     reply = alpes.post_outbox(alpes.coop, alpes.token, {"type": "Delete", "object": shown.id})
     assert reply.status == 201, reply.body
     settled(three, [], without=[shown])

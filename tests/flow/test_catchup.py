@@ -103,12 +103,98 @@ async def test_what_comes_twice_has_no_second_effect(federation: Federation):
 
 async def test_a_follower_of_a_member_sees_the_members_offers(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
+    await forget(nantes, lyon)
     awa = await lyon.member("awa", status="cape")
     said = await lyon.say(awa, "Create", {"type": "ServiceOffer", "name": "Formation"})
     asked = await nantes.say(nantes.id, "Follow", awa)
     assert await nantes.board(nantes.id) == []
     await lyon.say(awa, "Accept", asked.activity_id)
     assert await nantes.board(nantes.id) == [said.document["object"]["id"]]
+
+
+async def members_board(coop: Coop, member: str, kind: str = "Need") -> dict[str, str]:
+    """Let a member publish a listing of each scope, and return them by scope."""
+    found = {}
+    for scope in SCOPES:
+        said = await coop.say(member, "Create", {"type": kind, "name": "Formation", "relayScope": scope})
+        found[scope] = said.document["object"]["id"]
+    return found
+
+
+@pytest.mark.parametrize(("name", "sees"), [("nantes", 3), ("alpes", 2)])
+async def test_a_follower_of_a_co_op_sees_what_its_members_publish_change_and_withdraw(
+    federation: Federation, name: str, sees: int
+):
+    lyon, follower = federation.lyon, getattr(federation, name)
+    awa = await lyon.member("awa", status="cape")
+    needs = await members_board(lyon, awa)
+    seen = sorted(needs[scope] for scope in SCOPES[:sees])
+    assert await follower.board(follower.id) == seen
+    for need in needs.values():
+        await lyon.say(awa, "Update", {"id": need, "name": "Formation longue"})
+    assert [(await follower.chain(need)).document["name"] for need in seen] == ["Formation longue"] * sees
+    for need in needs.values():
+        await lyon.say(awa, "Delete", need)
+    assert await follower.board(follower.id, open_only=False) == []
+    assert await lyon.owed() == 0
+
+
+@pytest.mark.parametrize(("name", "sees"), [("nantes", 3), ("alpes", 2)])
+async def test_a_new_follower_of_a_co_op_sees_what_its_members_have_published(
+    federation: Federation, name: str, sees: int
+):
+    lyon, late = federation.lyon, getattr(federation, name)
+    await forget(late, lyon)
+    awa = await lyon.member("awa", status="cape")
+    needs = await members_board(lyon, awa)
+    await lyon.say(awa, "Update", {"id": needs["public"], "name": "Formation longue"})
+    assert await late.board(late.id) == []
+    await follow(late, lyon)
+    assert await late.board(late.id) == sorted(needs[scope] for scope in SCOPES[:sees])
+    assert await late.chain(needs["public"]) == await lyon.chain(needs["public"])
+
+
+async def test_a_follower_of_a_member_is_not_told_what_others_publish(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    await forget(nantes, lyon)
+    awa, zoe = await lyon.member("awa", status="cape"), await lyon.member("zoe", status="cape")
+    for member in (awa, zoe, lyon.id):
+        await members_board(lyon, member)
+    asked = await nantes.say(nantes.id, "Follow", awa)
+    await lyon.say(awa, "Accept", asked.activity_id)
+    assert {(await nantes.chain(iri)).owner for iri in await nantes.board(nantes.id)} == {awa}
+
+
+async def test_a_member_speaks_to_the_co_ops_followers_with_proposals_only(federation: Federation):
+    lyon = federation.lyon
+    awa = await lyon.member("awa", status="cape")
+    federation.office.posts.clear()
+    note = {"type": "Note", "content": "<p>Achetez mes légumes</p>", "to": [f"{lyon.id}/followers"]}
+    await lyon.say(awa, "Create", note)
+    assert federation.office.posts == []
+    await lyon.say(awa, "Create", {"type": "Need", "name": "Atelier"})
+    assert len(federation.office.posts) == 2
+
+
+async def test_a_member_who_follows_the_co_op_finds_what_others_of_it_publish_in_the_inbox(
+    federation: Federation,
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa, zoe = await lyon.member("awa", status="cape"), await lyon.member("zoe", status="cape")
+    for member in (awa, zoe):
+        asked = await lyon.say(member, "Follow", lyon.id)
+        await lyon.say(lyon.id, "Accept", asked.activity_id)
+    said = await lyon.say(awa, "Create", {"type": "Need", "name": "Atelier"})
+    theirs = await nantes.say(nantes.id, "Create", {"type": "Need", "name": "Remorque"})
+
+    async def items(coop: Coop, actor: str) -> list[str]:
+        page = await coop.world.store.read(lambda r: r.inbox_page(actor, cursor=None, limit=9))
+        return [item["id"] for item in page.items]
+
+    assert said.activity_id in await items(lyon, zoe)
+    # Nobody hears themselves, nor through our co-op what another one has said.
+    assert said.activity_id not in await items(lyon, awa)
+    assert theirs.activity_id not in await items(lyon, zoe)
 
 
 def a_stored_actor(actor_id: str, inbox: str = "i", shared: str | None = "s") -> StoredActor:

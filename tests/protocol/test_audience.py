@@ -29,16 +29,23 @@ FOLLOWERS = (
     ],
 )
 def test_a_scope_is_an_audience_and_an_unknown_one_the_narrowest(scope: str, expected: tuple[list[str], ...]):
-    assert scope_audience(scope, OWNER, members=MEMBERS) == expected
+    assert scope_audience(scope, OWNER, coop=OWNER) == expected
+
+
+def test_what_a_member_publishes_is_for_followers_of_the_co_op_too():
+    assert scope_audience("public", AWA, coop=OWNER) == ([PUBLIC], [f"{AWA}/followers", f"{OWNER}/followers"])
+    assert scope_audience("federation", AWA, coop=OWNER) == ([f"{AWA}/followers", f"{OWNER}/followers"], [])
+    assert scope_audience("network", AWA, coop=OWNER) == ([f"{AWA}/network", f"{OWNER}/network"], [])
+    assert scope_audience("members", AWA, coop=OWNER) == ([f"{OWNER}/members"], [])
 
 
 def test_every_scope_of_the_vocabulary_has_an_audience_of_its_own():
-    audiences = [scope_audience(scope, OWNER, members=MEMBERS) for scope in CODE_LISTS["RelayScope"]]
+    audiences = [scope_audience(scope, AWA, coop=OWNER) for scope in CODE_LISTS["RelayScope"]]
     assert len({repr(a) for a in audiences}) == len(audiences) == 4
 
 
 def owed(*recipients: str, actors: dict[str, str] | None = None) -> tuple[str, ...]:
-    return inboxes(recipients, sender=OWNER, base=NANTES, followers=FOLLOWERS, actors=actors or {})
+    return inboxes(recipients, base=NANTES, followers={OWNER: FOLLOWERS}, actors=actors or {})
 
 
 def test_followers_get_what_is_for_followers_and_the_network_what_is_for_the_network():
@@ -63,7 +70,7 @@ def test_an_inbox_gets_one_copy_and_we_owe_ourselves_none():
 def test_whoever_has_no_inbox_is_owed_nothing():
     assert owed(AWA, actors={AWA: ""}) == ()
     gone = Follower(AWA, "", network=True)
-    assert inboxes([f"{OWNER}/followers"], sender=OWNER, base=NANTES, followers=[gone], actors={}) == ()
+    assert inboxes([f"{OWNER}/followers"], base=NANTES, followers={OWNER: [gone]}, actors={}) == ()
 
 
 def test_a_host_that_begins_like_ours_is_another():

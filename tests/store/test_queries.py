@@ -187,7 +187,8 @@ async def test_engagements_are_found_by_their_proposal_and_their_parties(store: 
     assert ids(await store.read(lambda r: r.engagements_of(NANTES))) == [3, 2, 1]
 
 
-async def test_open_proposals_are_an_owners_published_missions_and_listings(store: SqlStore):
+async def test_open_proposals_are_the_published_missions_and_listings_of_those_we_host(store: SqlStore):
+    await store.write(lambda tx: tx.make([an_actor(NANTES), an_actor(LYON, local=False)]))
     cases = {
         "mission": {},
         "need": {"kind": "Listing"},
@@ -199,7 +200,7 @@ async def test_open_proposals_are_an_owners_published_missions_and_listings(stor
         said = activity(name)
         of = chain(id=f"{NANTES}/{name}", **fields)
         await store.write(lambda tx, said=said, of=of: tx.make([record(said), step(of, said)]))
-    found = await store.write(lambda tx: tx.open_proposals(NANTES))
+    found = await store.write(lambda tx: tx.open_proposals())
     assert [one.id.rsplit("/", 1)[1] for one in found] == ["mission", "need"]
 
 
