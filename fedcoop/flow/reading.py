@@ -81,7 +81,7 @@ async def read_activity_document(iri: str, *, actor: str | None, world: World) -
         chain = await reader.chain(iri)
         # (1) What moves an engagement is for its parties.
         if chain is not None and chain.kind == "Engagement":
-            return document if _party(chain, actor, world) else None
+            return document if is_party(actor, chain, world.instance) else None
         # (2) Everything else is for whom it is addressed to, and for whoever said it.
         addressed = recipients(document)
         local = frozenset(r for r in addressed if world.instance.hosts(r))
@@ -108,13 +108,15 @@ async def read_history(iri: str, *, actor: str | None, world: World) -> Document
             return []
         if chain.kind == "Engagement":
             # Whoever is no party does not hear that there is such an engagement, nor about what.
-            if not _party(chain, actor, world):
+            if not is_party(actor, chain, world.instance):
                 return []
             engagements = [chain]
             proposal = await reader.chain(chain.proposal) if chain.proposal else None
         else:
             proposal = chain
-            engagements = [e for e in await reader.engagements(chain.id) if _party(e, actor, world)]
+            engagements = [
+                e for e in await reader.engagements(chain.id) if is_party(actor, e, world.instance)
+            ]
         shown = (
             [proposal]
             if proposal is not None and await _visible(reader, proposal, readers, engagements)
@@ -190,14 +192,10 @@ async def _record(reader: Reader, chain: Chain) -> ChainRecord:
     return ChainRecord(chain, activities, keys, tuple(link.confirmed for link in links))
 
 
-def _party(chain: Chain, actor: str | None, world: World) -> bool:
+def is_party(actor: str | None, chain: Chain, instance: Instance) -> bool:
     """P2: the parties, and their co-operative when it is ours (our co-op is a party to what its members carry)."""
-    if actor is None:
-        return False
     parties = {*chain.parties.values()}
-    return actor in parties or (
-        actor == world.instance.coop and any(world.instance.hosts(p) for p in parties)
-    )
+    return actor in parties or (actor == instance.coop and any(map(instance.hosts, parties)))
 
 
 async def _visible(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from fedcoop.errors import Unavailable
+from fedcoop.errors import Forbidden, Unavailable
 from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
@@ -35,6 +35,9 @@ from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
 
 T = TypeVar("T")
+
+ASKS: Final = frozenset({"Follow", "Offer"})
+"""What begins something with somebody: without them it is nothing, so it is not said where it cannot arrive."""
 
 ON_THE_BOARD: Final = frozenset({"Mission", "Listing"})
 """Kinds of chain that the co-op shows for whoever of it published them."""
@@ -174,7 +177,8 @@ async def _readers_inboxes(
 async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World) -> tuple[Deliver, ...]:
     """Return one delivery for each remote inbox that is owed a copy; blocked and frozen peers are owed none.
 
-    Whoever is accepted as a follower is owed the board as well.
+    Whoever is accepted as a follower is owed the board as well. Raises Forbidden when somebody is asked for something
+    who would never hear of it.
     """
     instance = world.instance
     peers = {p.origin: p for p in await tx.peers()}
@@ -189,6 +193,13 @@ async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World)
         if recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient):
             continue
         if origin(recipient) not in reached:
+            if activity.type in ASKS:
+                raise Forbidden(
+                    "not-in-allow-list",
+                    "Our co-op does not federate with this one; its operator decides.",
+                    expected="a co-op that `fedcoop peer allow` has let in",
+                    received=origin(recipient),
+                )
             continue
         stored = await tx.actor(recipient)
         if stored is None:

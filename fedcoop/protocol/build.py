@@ -512,14 +512,13 @@ FILLERS: Final[Mapping[tuple[str, str], Filler]] = {
 }
 """(activity type, what it is about) to the function that fills it in; anything else goes out as it was said."""
 
+REPEATED: Final = frozenset({"action", "hasUnit"})
+"""Codes that an answer repeats as the other side wrote them: a plain FEP-0837 peer has its own."""
+
 _CODED: Final[Mapping[str, str]] = {
-    "reasonCode": "Reason",
-    "relayScope": "RelayScope",
-    "workMode": "WorkMode",
-    "workStatus": "WorkStatus",
-    "acceptedStatuses": "WorkStatus",
-    "workPhase": "WorkPhase",
-    "paymentState": "PaymentState",
+    name: info.range.removeprefix("code:")
+    for name, info in PROPERTIES.items()
+    if info.range.startswith("code:") and name not in REPEATED
 }
 
 
@@ -544,18 +543,23 @@ def _nothing_that_stays(value: Any) -> None:
             _nothing_that_stays(inside)
 
 
-def _known_codes(document: Mapping[str, Any]) -> None:
+def _known_codes(value: Any) -> None:
     """Unknown codes are refused when authored here and kept when received (vocabulary.md §3.5)."""
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            _known_codes(value)
-        elif name in _CODED:
-            codes = CODE_LISTS[_CODED[name]]
-            for code in value if isinstance(value, list) else [value]:
-                if not isinstance(code, str) or code not in codes:
-                    raise Invalid(
-                        "unknown-code",
-                        f"`{name}` has no such code.",
-                        expected=", ".join(codes),
-                        received=str(code),
-                    )
+    if isinstance(value, list):
+        for entry in value:
+            _known_codes(entry)
+    elif isinstance(value, Mapping):
+        for name, inside in value.items():
+            _known_codes(inside)
+            _known_code(name, inside)
+
+
+def _known_code(name: str, value: Any) -> None:
+    if name not in _CODED:
+        return
+    codes = CODE_LISTS[_CODED[name]]
+    for code in value if isinstance(value, list) else [value]:
+        if not isinstance(code, str) or code not in codes:
+            raise Invalid(
+                "unknown-code", f"`{name}` has no such code.", expected=", ".join(codes), received=str(code)
+            )

@@ -426,6 +426,19 @@ def agreement_matches_offer(step: Step, facts: Facts) -> None:
         commitment = result.get(name)
         if isinstance(commitment, Mapping) and id_of(commitment) is None:
             raise Invalid("terms-mismatch", f"The commitment `{name}` has an id.", expected=f"{name}.id")
+        meant, agreed_to = (_satisfied(d.get(name)) for d in (offered, result))
+        if meant is not None and agreed_to not in (None, meant):
+            raise Invalid(
+                "terms-mismatch",
+                f"The commitment `{name}` satisfies the intent that was offered for.",
+                expected=meant,
+                received=agreed_to,
+            )
+
+
+def _satisfied(commitment: Any) -> str | None:
+    """Return which intent a commitment satisfies."""
+    return id_of(commitment.get("satisfies")) if isinstance(commitment, Mapping) else None
 
 
 def agreed_terms(step: Step) -> Document:

@@ -157,7 +157,9 @@ class HtmlPages:
             chain = await reader.chain(obj.id)
             told = await _history(reader, views, chain) if chain else None
             # (2) An engagement is for its parties (privacy class P2), whoever may read the proposal.
-            theirs = [c for c in await reader.engagements(obj.id) if self._is_party(viewer, c)]
+            theirs = [
+                c for c in await reader.engagements(obj.id) if reading.is_party(viewer, c, self._instance)
+            ]
             return chain, told, await _seen(reader, views, theirs), await _with_homes(reader, [obj.owner])
 
         chain, told, engagements, actors = await self._world.store.read(ask)
@@ -185,7 +187,7 @@ class HtmlPages:
         async def ask(reader: Reader) -> tuple[Engagement, History] | None:
             chain = await reader.chain(ref)
             # (3) Whoever is no party learns nothing, not even that there is one.
-            if chain is None or not self._is_party(viewer, chain):
+            if chain is None or not reading.is_party(viewer, chain, self._instance):
                 return None
             return (await _seen(reader, views, [chain]))[0], await _history(reader, views, chain)
 
@@ -297,15 +299,6 @@ class HtmlPages:
         if body is None:
             raise NotFound("not-found", "There is no such diagram.")
         return drawing(body)
-
-    # -- inside ----------------------------------------------------------------------------------------------
-
-    def _is_party(self, viewer: str | None, chain: Chain) -> bool:
-        """The parties, and our co-operative where one of its members is one (as `flow.reading` decides)."""
-        parties = {*chain.parties.values()}
-        return viewer in parties or (
-            viewer == self._instance.coop and any(map(self._instance.hosts, parties))
-        )
 
 
 # -- what is asked of the store --------------------------------------------------------------------------

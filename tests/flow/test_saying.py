@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fedcoop.errors import Conflict, Invalid
+from fedcoop.errors import Conflict, Forbidden, Invalid
 from fedcoop.protocol.guards import MAX_REWORKS
+from fedcoop.protocol.ids import origin
 from tests.flow.federation import Coop, Federation, a_mission, a_price, money
 from tests.flow.stories import a_published_mission, an_engagement, an_offer, receipt, record
 
@@ -297,11 +299,7 @@ async def worked(
 async def test_a_service_is_ordered_by_another_co_op_and_carried_by_its_own(federation: Federation):
     """The worker publishes and orders the chain; the credential is shown with the Accept."""
     lyon, nantes = federation.lyon, federation.nantes
-    awa = await lyon.member("awa", status="cape")
     service = {"type": "ServiceOffer", "name": "Formation", "publishes": DAY, "price": a_price("420.00")}
-    iri = (await lyon.say(awa, "Create", {**service, "relayScope": "public"})).document["object"]["id"]
-    # Nobody follows Awa: whoever is to find the service is told of the co-op's own listings.
-    assert await nantes.state(iri) is None
     coops = {**service, "relayScope": "federation"}
     iri = (await lyon.say(lyon.id, "Create", coops)).document["object"]["id"]
     assert await nantes.state(iri) == ("published", 1)
@@ -320,8 +318,6 @@ async def test_a_carried_member_sells_a_service_and_shows_the_credential_when_ac
 ):
     lyon, nantes = federation.lyon, federation.nantes
     awa = await lyon.member("awa", status="cape")
-    follow = await nantes.say(nantes.id, "Follow", awa)
-    await lyon.say(awa, "Accept", follow.activity_id)
     service = {"type": "ServiceOffer", "name": "Formation", "publishes": DAY, "price": a_price("420.00")}
     iri = (await lyon.say(awa, "Create", service)).document["object"]["id"]
     assert await nantes.state(iri) == ("published", 1)
@@ -445,3 +441,29 @@ async def test_a_profile_is_changed_and_sent_to_followers(federation: Federation
         assert (stored.inbox, stored.shared_inbox) == (before.inbox, before.shared_inbox)
         assert stored.document["publicKey"] == before.document["publicKey"]
         assert stored.local is (coop is nantes)
+
+
+@pytest.mark.parametrize("state", ["pending", "frozen", "blocked"])
+@pytest.mark.parametrize("kind", ["Follow", "Offer"])
+async def test_nothing_is_asked_of_somebody_who_would_never_hear_of_it(
+    federation: Federation, kind: str, state: Any
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    mission = await a_published_mission(nantes)
+    awa = await lyon.member("awa", status="selfEmployed")
+    known = await lyon.world.store.read(lambda reader: reader.peer(nantes.base))
+    assert known is not None
+    await lyon.world.store.write(lambda tx: tx.put_peer(replace(known, state=state)))
+    with pytest.raises(Forbidden) as refusal:
+        await lyon.say(
+            awa, kind, nantes.id if kind == "Follow" else {"type": "Agreement", "mission": mission}
+        )
+    assert (refusal.value.code, refusal.value.received) == ("not-in-allow-list", nantes.base)
+    said = await lyon.world.store.read(lambda r: r.outbox_page(awa, cursor=None, limit=9, readers=None))
+    assert said.items == ()
+
+
+async def test_nobody_is_followed_whom_the_operator_has_not_allowed(federation: Federation):
+    with pytest.raises(Forbidden) as refusal:
+        await federation.lyon.say(federation.lyon.id, "Follow", "https://elsewhere.example/actors/coop")
+    assert refusal.value.received == origin("https://elsewhere.example/actors/coop")

@@ -457,12 +457,21 @@ def test_what_nobody_fills_in_goes_out_as_it_was_said():
         ("acceptedStatuses", ["cape", "boss"]),
         ("workMode", 5),
         ("acceptedStatuses", [{"x": 1}]),
+        ("socialCoverage", ["everything"]),
+        ("skills", [{"type": "SkillRef", "codeSystem": "horoscope", "code": "A1"}]),
+        ("price", {"lines": [{"type": "SettlementLine", "lineKind": "bribe"}]}),
     ],
 )
 def test_what_we_write_uses_the_codes_of_the_vocabulary(member: str, value: Any):
     with pytest.raises(Invalid) as refusal:
         created(**{member: value})
     assert refusal.value.code == "unknown-code"
+
+
+def test_an_answer_repeats_the_units_of_the_other_side():
+    quantity = {"hasUnit": "kilogram", "hasNumericalValue": "2"}
+    whole = created(publishes={"action": "transfer", "resourceQuantity": quantity})
+    assert whole["object"]["publishes"]["resourceQuantity"] == quantity
 
 
 @pytest.mark.parametrize("name", ["wagePreference", "fc:wagePreference", f"{NAMESPACE}wagePreference"])

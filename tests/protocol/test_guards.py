@@ -675,6 +675,7 @@ def test_an_agreement_is_what_was_offered_with_ids_and_an_owner():
         ({"stipulatesReciprocal": None}, "quantity-mismatch"),
         ({"stipulates": a_commitment("primary", "3", "day")}, "terms-mismatch"),
         ({"stipulatesReciprocal": a_commitment("reciprocal", "1140.00")}, "terms-mismatch"),
+        ({"stipulates": a_commitment("other", "3", "day", of=ENGAGEMENT)}, "terms-mismatch"),
         ({"worker": MALLORY}, "terms-mismatch"),
         ({"carrier": OWNER}, "terms-mismatch"),
         ({"mission": None}, "terms-mismatch"),
