@@ -86,20 +86,23 @@ async def run_deliveries(world: World, *, wake: asyncio.Event, stop: asyncio.Eve
     await world.store.recover()
     holder = world.new_id()
     lanes: set[asyncio.Task[None]] = set()
-    while not stop.is_set():
-        wake.clear()
-        now = world.clock()
-        room = MAX_POSTS_AT_ONCE - len(lanes)
-        leased = await _lease(world, holder, now, room) if room > 0 else ()
-        for lane in leased:
-            task = asyncio.create_task(serve_lane(lane, world=world, stop=stop))
-            lanes.add(task)
-            task.add_done_callback(lanes.discard)
-            task.add_done_callback(lambda _: wake.set())
-        if not leased:
-            await _sleep(world, wake, stop)
-    if lanes:
-        await asyncio.wait(lanes)
+    try:
+        while not stop.is_set():
+            wake.clear()
+            now = world.clock()
+            room = MAX_POSTS_AT_ONCE - len(lanes)
+            leased = await _lease(world, holder, now, room) if room > 0 else ()
+            for lane in leased:
+                task = asyncio.create_task(serve_lane(lane, world=world, stop=stop))
+                lanes.add(task)
+                task.add_done_callback(lanes.discard)
+                task.add_done_callback(lambda _: wake.set())
+            if not leased:
+                await _sleep(world, wake, stop)
+    finally:
+        # Whoever starts this anew after a failure frees every lane: none may still be served then.
+        if lanes:
+            await asyncio.wait(lanes)
 
 
 async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:

@@ -425,6 +425,38 @@ async def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(federati
     assert await nantes.owed() == 0
 
 
+async def test_a_worker_that_fails_ends_when_its_lanes_are_settled(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = federation.nantes
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        def __init__(self, courier: Any) -> None:
+            self._courier = courier
+
+        async def post(self, **arguments: Any) -> Answer:
+            begun.set()
+            await go_on.wait()
+            return await self._courier.post(**arguments)  # type: ignore[no-any-return]
+
+    async def fails(*_: Any) -> None:
+        await begun.wait()
+        raise ConnectionError("the database is gone for a moment")
+
+    monkeypatch.setattr(outbound, "_sleep", fails)
+    world: World = replace(nantes.world, courier=Slow(nantes.world.courier))
+    await nantes.post(nantes.id, {"type": "Mission", "name": "Vélo"})
+    task = asyncio.create_task(run_deliveries(world, wake=asyncio.Event(), stop=asyncio.Event()))
+    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(task, 10)
+    assert await nantes.owed() == 0
+
+
 async def test_a_worker_that_overslept_settles_nothing(federation: Federation):
     nantes = federation.nantes
     await nantes.post(nantes.id, {"type": "Mission", "name": "Vélo"})
