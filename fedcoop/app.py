@@ -421,15 +421,19 @@ class NewInstance:
     kinds: tuple[str, ...] = ()
     """Codes of CoopKind; DEFAULT_KINDS when none is given."""
     commune: str | None = None
+    database: str = ""
+    """SQLAlchemy URL; an SQLite file in the folder when it is empty."""
 
 
 async def create(folder: Path, new: NewInstance) -> Founded:
     """Found an instance in `folder`, which is not there yet or empty: whole, or not at all.
 
-    It is built in a folder beside it and moved to its place last.
+    It is built in a folder beside it and moved to its place last. A database elsewhere keeps the empty tables of a
+    founding that failed; the next one uses them.
 
     Raises:
-        Misconfigured, Invalid, NotFound: a setting or a code is wrong; nothing is left behind.
+        Misconfigured, Invalid, NotFound: a setting or a code is wrong, or the database cannot be used; nothing is left
+            behind.
     """
     building = _beside(folder)
     try:
@@ -441,6 +445,7 @@ async def create(folder: Path, new: NewInstance) -> Founded:
             allow_origins=new.allow_origins,
             kinds=new.kinds or DEFAULT_KINDS,
             commune=new.commune,
+            database=new.database,
         )
         config = load(building)
         await upgrade(config.database_url)

@@ -64,6 +64,18 @@ def init(
             help=say("Default language of its pages.", "Langue par défaut de ses pages."),
         ),
     ] = "fr",
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help=say(
+                "An empty PostgreSQL database: postgresql+asyncpg://user@host/name (by default an SQLite file in DIR).",
+                "Une base PostgreSQL vide : postgresql+asyncpg://user@host/name (par défaut un fichier SQLite dans "
+                "DIR).",
+            ),
+        ),
+    ] = "",
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,6 +111,7 @@ def init(
         kinds=tuple(kind or ()),
         commune=commune or None,
         language=language,
+        database=database,
         allow_origins=tuple(allow_origin or ()),
     )
     founded = asyncio.run(app.create(folder, new))

@@ -216,6 +216,7 @@ def found(
     kinds: Sequence[str] = (),
     commune: str = "",
     language: str = "",
+    database: str = "",
 ) -> LocalInstance:
     """Found a new instance in `folder` with `fedcoop init`, on a free port of the loopback unless told."""
     base = f"http://127.0.0.1:{port if port is not None else free_port()}"
@@ -226,6 +227,8 @@ def found(
         arguments += ["--commune", commune]
     if language:
         arguments += ["--language", language]
+    if database:
+        arguments += ["--database", database]
     for origin in dict.fromkeys([base, *allow_origins]):
         arguments += ["--allow-origin", origin]
     document = run(*arguments)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from fedcoop.errors import Conflict, Invalid, NotFound
+from fedcoop.errors import Conflict, Invalid, Misconfigured, NotFound
 from fedcoop.flow.catchup import REACHED, owed_boards
 from fedcoop.flow.reading import hash_token
 from fedcoop.flow.scene import credential_id
@@ -78,7 +78,7 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
     """Create the co-op's actor, the instance actor, their keys, the first rules and the operator's token.
 
     Raises:
-        Conflict: this database belongs to an instance already; nothing was changed.
+        Misconfigured: this database belongs to an instance already; nothing was changed.
     """
     instance, now = world.instance, world.clock()
     await world.keyring.provide([instance.coop, instance.application])
@@ -99,9 +99,12 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
     token = secrets.token_urlsafe(32)
 
     async def work(tx: Transaction) -> None:
-        if await tx.actor(instance.coop) is not None:
-            raise Conflict(
-                "id-reused", "This database belongs to an instance already.", received=instance.base
+        owner = await tx.meta("base")
+        if owner is not None:
+            raise Misconfigured(
+                "misconfigured",
+                f"this database belongs to an instance already, {owner}",
+                extra={"next": "give each instance an empty database of its own; nothing was changed"},
             )
         changes: list[Change] = [PutActor(d, local=True, fetched_at=now) for d in (coop, application)]
         changes += [_public(world, rule, now) for rule in rules]

@@ -144,7 +144,12 @@ def dialect_of(url_or_name: str) -> Dialect:
     for known in (SQLITE, POSTGRESQL):
         if name == known.name:
             return known
-    raise Misconfigured(
+    raise not_ours(name)
+
+
+def not_ours(name: str) -> Misconfigured:
+    """Return what an operator is told whose database URL begins with `name`."""
+    return Misconfigured(
         "misconfigured",
         "the database URL must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://",
         expected="sqlite+aiosqlite or postgresql+asyncpg",

@@ -12,6 +12,7 @@ ten times what the statement does. `ShortCalls` does at once what cannot wait fo
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sqlite3
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fedcoop.errors import Misconfigured
-from fedcoop.store.dialect import dialect_of
+from fedcoop.store.dialect import not_ours
 
 Purpose: TypeAlias = Literal["write", "read", "migrate"]
 
@@ -59,17 +60,20 @@ def engine_for(url: str, purpose: Purpose) -> AsyncEngine:
     """Return an engine for `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://…`.
 
     Raises:
-        Misconfigured: the URL is neither, or names no file (a database in memory would be a different one for
-        each
-            connection).
+        Misconfigured: the URL is neither, or names no file (a database in memory would be a different one for each
+            connection), or has a parameter that the driver does not know; or that driver is not installed.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
         raise Misconfigured("misconfigured", "the database URL cannot be read") from error
-    if dialect_of(parsed.drivername).name == "sqlite":
-        return _sqlite(parsed, purpose)
-    return _postgresql(parsed, purpose)
+    match parsed.drivername:
+        case "sqlite+aiosqlite":
+            return _sqlite(parsed, purpose)
+        case "postgresql+asyncpg":
+            return _postgresql(parsed, purpose)
+        case other:
+            raise not_ours(other)
 
 
 def _sqlite(url: URL, purpose: Purpose) -> AsyncEngine:
@@ -156,6 +160,24 @@ def _make_private(path: Path) -> None:
 
 
 def _postgresql(url: URL, purpose: Purpose) -> AsyncEngine:
+    try:
+        import asyncpg
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            "misconfigured",
+            "for PostgreSQL the package asyncpg is needed, and it is not installed",
+            extra={"next": "pip install 'asyncpg>=0.32'"},
+        ) from error
+    known = inspect.signature(asyncpg.connect).parameters
+    for name in url.query:
+        if name not in known:
+            raise Misconfigured(
+                "misconfigured",
+                f"the database URL has a parameter that is none: {name}",
+                extra={
+                    "next": "write what asyncpg.connect takes, such as ssl=require or host=/run/postgresql"
+                },
+            )
     settings = {"application_name": f"fedcoop {purpose}", "lock_timeout": str(BUSY_TIME), "jit": "off"}
     engine = create_async_engine(
         url,

@@ -43,7 +43,9 @@ async def upgrade(url: str, revision: str = "head") -> None:
             f"the database was made by another release ({error}); start that one, or restore a backup",
         ) from error
     except (DBAPIError, OSError) as error:
-        raise Misconfigured("misconfigured", f"the database cannot be brought up to date: {error}") from error
+        raise Misconfigured(
+            "misconfigured", f"the database cannot be brought up to date: {getattr(error, 'orig', error)}"
+        ) from error
     finally:
         await engine.dispose()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fedcoop.config import load
 from tests.cli.conftest import ROOT, Run
 
 GOOD = ("--base-url", "https://coop-lyon.example", "--name", "Coop'Ouvrage Lyon")
@@ -68,6 +69,43 @@ def test_init_with_a_wrong_setting_leaves_nothing_behind(
     done = run("init", tmp_path / "lyon", *options)
     assert done.status == 1
     assert says in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_founds_an_instance_on_a_database_that_is_elsewhere_and_takes_no_second_one(
+    run: Run, tmp_path: Path, postgres_url: str
+) -> None:
+    folder = tmp_path / "lyon"
+    # A founding that fails there leaves tables, and nothing in the next one's way.
+    assert run("init", folder, *GOOD, "--database", postgres_url, "--commune", "69999").status == 1
+    done = run("init", folder, *GOOD, "--database", postgres_url, "--json")
+    assert done.status == 0, done.err
+    assert {entry.name for entry in folder.iterdir()} == {"fedcoop.toml", "keys"}
+    assert load(folder).database_url == postgres_url
+    assert run("lookup", done.json["id"], "--stored", folder, "--json").json["name"] == "Coop'Ouvrage Lyon"
+    other = ("--base-url", "https://coop-nantes.example", "--name", "Nantes")
+    again = run("init", tmp_path / "nantes", *other, "--database", postgres_url)
+    assert again.status == 1
+    assert "belongs to an instance already, https://coop-lyon.example" in again.err
+    assert "→ give each instance an empty database" in again.err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["lyon"]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql+asyncpg://nobody@127.0.0.1:9/none", "cannot be brought up to date"),
+        ("postgresql://nobody@127.0.0.1:9/none", "must begin with"),
+        ("postgresql+asyncpg://nobody@127.0.0.1:9/none?sslmode=require", "sslmode"),
+    ],
+)
+def test_init_on_a_database_that_cannot_be_used_leaves_nothing_behind(
+    run: Run, tmp_path: Path, url: str, says: str
+) -> None:
+    done = run("init", tmp_path / "lyon", *GOOD, "--database", url)
+    assert done.status == 1
+    assert says in done.err
+    assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
 
 

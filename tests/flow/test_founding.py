@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fedcoop.errors import Conflict, Invalid, Malformed, NotFound
+from fedcoop.errors import Conflict, Invalid, Malformed, Misconfigured, NotFound
 from fedcoop.flow import founding
 from fedcoop.flow.founding import Newcomer
 from fedcoop.flow.reading import actor_of_token
@@ -39,7 +39,7 @@ async def test_an_instance_is_founded_with_its_actors_rules_and_a_token(tmp_path
             schemas.check(rule, schema)
             verify_document(rule, document, now=coop.clock())
         assert await coop.world.store.read(lambda reader: reader.meta("base")) == coop.base
-        with pytest.raises(Conflict):
+        with pytest.raises(Misconfigured, match="belongs to an instance already"):
             await founding.found(coop.world, name="Again", username="coop", profile={})
     finally:
         await coop.world.store.close()

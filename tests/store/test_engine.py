@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from pathlib import Path
 
@@ -176,3 +177,23 @@ async def test_reading_does_not_make_a_database(file: Path):
         async with engine.connect():
             pass
     await engine.dispose()
+
+
+@pytest.mark.parametrize("begins", ["postgresql", "postgresql+psycopg", "sqlite", "mysql+aiomysql"])
+def test_a_url_must_name_the_driver_that_we_use(begins: str):
+    with pytest.raises(Misconfigured, match="must begin with sqlite") as refusal:
+        engine_for(f"{begins}://h/d", "write")
+    assert refusal.value.received == begins
+
+
+def test_a_parameter_that_the_driver_does_not_know_is_named():
+    with pytest.raises(Misconfigured, match="sslmode"):
+        engine_for("postgresql+asyncpg://u@h/d?sslmode=require", "write")
+    engine_for("postgresql+asyncpg://u@h/d?ssl=require&host=/run/postgresql", "write")
+
+
+def test_without_the_driver_of_postgresql_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(Misconfigured, match="asyncpg") as refusal:
+        engine_for("postgresql+asyncpg://u@h/d", "write")
+    assert "pip install" in refusal.value.extra["next"]
