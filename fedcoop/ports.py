@@ -316,9 +316,9 @@ class Store(Protocol):
         ...
 
     async def recover(self) -> None:
-        """Called before deliveries begin: let go of the leases of a process that is no more, where it must be dead.
+        """Called before deliveries begin: let go of the leases of a process that is no more.
 
-        Only a database that one process serves at a time can know; on others the leases run out by themselves.
+        While another process delivers from the same database they run out by themselves.
         """
         ...
 

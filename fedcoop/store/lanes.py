@@ -98,6 +98,9 @@ AWAKEN: Final = (
     )
     .values(not_before=EPOCH)
 )
+DELIVERS: Final = 4_207_849_485
+"""Key of the PostgreSQL advisory lock that the first process that delivers from a database holds."""
+ALONE: Final = select(func.pg_try_advisory_lock(DELIVERS))
 DEAD_LETTERS: Final = (
     select(*(c for c in t.dead_letter.c if c.name not in {"n", "body"}))
     .order_by(t.dead_letter.c.n.desc())
@@ -159,7 +162,14 @@ async def awaken(connection: AsyncConnection, origin: str) -> None:
 
 
 async def recover(connection: AsyncConnection) -> None:
-    """Free every lane, whoever holds it."""
+    """Free every lane, unless another process that delivers from this database is alive.
+
+    On SQLite a folder has one server. On PostgreSQL whoever delivers holds a lock for as long as its connection lasts:
+    the database lets go of it however that process ends. Should the connection break and another process free our
+    lanes, we can settle nothing in them any more, and the peers see some deliveries twice.
+    """
+    if connection.dialect.name == "postgresql" and not await connection.scalar(ALONE):
+        return
     await connection.execute(update(t.lane).values(lease=None, lease_until=EPOCH))
 
 

@@ -80,9 +80,8 @@ class SqlStore:
             await asyncio.shield(connection.close())
 
     async def recover(self) -> None:
-        """Free the lanes that a dead process left leased, on a database that only one process serves."""
-        if self._write_engine.dialect.name == "sqlite":
-            await self._writer.write(lanes.recover)
+        """Free the lanes that a dead process left leased, unless another one delivers from this database."""
+        await self._writer.write(lanes.recover)
 
     async def close(self) -> None:
         """Finish what was begun and let go of the database."""
@@ -96,7 +95,9 @@ class SqlStore:
             async with self._read_engine.connect() as connection:
                 found = await connection.run_sync(revision_of)
         except (DBAPIError, OSError) as error:
-            raise Misconfigured("misconfigured", f"the database does not answer: {error}") from error
+            raise Misconfigured(
+                "misconfigured", f"the database does not answer: {getattr(error, 'orig', error)}"
+            ) from error
         if found != newest_revision():
             raise Misconfigured(
                 "misconfigured",
