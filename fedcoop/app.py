@@ -230,7 +230,8 @@ async def serve(
     `tethered`: stop as well when standard input closes, so that nothing outlives a demo or a test that was killed.
 
     Raises:
-        Misconfigured: somebody serves this folder already, the address is taken, or a setting cannot be used.
+        Misconfigured: somebody serves this folder already, the address is taken, a setting cannot be used, or the
+            database holds no instance.
     """
     # Pages, templates and their translations are half of the program; a command beside the server needs none of it.
     from aiohttp import web
@@ -255,6 +256,7 @@ async def serve(
             asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _at_the_end, stop)
         await upgrade(config.database_url)
         async with open_world(config, doorbell=bell) as world:
+            await _check_founded(world)
             application = make_application(Services(world, published(), HtmlPages(world)))
             application.cleanup_ctx.append(_workers(world, bell))
             runner = web.AppRunner(application, shutdown_timeout=REQUESTS_END)
@@ -266,6 +268,19 @@ async def serve(
             finally:
                 # No new requests, then those under way, then the workers (in `_workers`), then the world.
                 await runner.cleanup()
+
+
+async def _check_founded(world: World) -> None:
+    """Raise Misconfigured for a database in which nobody was founded: a server would answer, with no actor at all."""
+    if await world.store.read(lambda reader: reader.meta("base")) is None:
+        raise Misconfigured(
+            "misconfigured",
+            "there is no instance in this database",
+            extra={
+                "next": "set `database` to the one that the instance was founded on, or restore it from a backup; "
+                "a new instance is founded with: fedcoop init"
+            },
+        )
 
 
 def _workers(world: World, bell: Bell) -> Callable[[web.Application], AsyncIterator[None]]:

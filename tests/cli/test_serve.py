@@ -73,3 +73,12 @@ def test_a_server_that_was_killed_leaves_no_lock(tmp_path: Path) -> None:
     founded.start()
     assert founded.get("/api/v1/health").ok
     assert founded.stop() == 0
+
+
+def test_a_database_without_an_instance_is_not_served(run: Run, tmp_path: Path) -> None:
+    founded = found(tmp_path / "metz", name="Coop Metz")
+    (founded.folder / "fedcoop.db").unlink()
+    done = run("serve", founded.folder)
+    assert done.status == 1
+    assert "there is no instance in this database" in done.err
+    assert "→ set `database`" in done.err
