@@ -10,13 +10,14 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.ports import (
     BoardPage,
     BoardQuery,
     Follow,
+    Knock,
     Page,
     Peer,
     StoredActivity,
@@ -80,6 +81,21 @@ EXPIRING: Final = (
 PEER: Final = select(t.peer).where(t.peer.c.origin == bindparam("origin"))
 PEERS: Final = select(t.peer).order_by(t.peer.c.origin)
 ACTOR: Final = select(t.actor).where(t.actor.c.id == bindparam("id"))
+KNOCK: Final = select(t.knock).where(t.knock.c.origin == bindparam("origin"))
+# Two looks into two indexes: no database uses both for one OR.
+ACTOR_BY_INBOX: Final = (
+    select(t.actor)
+    .where(
+        t.actor.c.n.in_(
+            union_all(
+                select(t.actor.c.n).where(t.actor.c.inbox == bindparam("inbox")),
+                select(t.actor.c.n).where(t.actor.c.shared_inbox == bindparam("inbox")),
+            )
+        )
+    )
+    .order_by(t.actor.c.fetched_at.desc(), t.actor.c.n.desc())
+    .limit(1)
+)
 LOCAL_ACTORS: Final = select(t.actor).where(t.actor.c.local).order_by(t.actor.c.n)
 ACTOR_BY_USERNAME: Final = LOCAL_ACTORS.where(t.actor.c.username == bindparam("username")).limit(1)
 OBJECT: Final = select(t.object_).where(t.object_.c.id == bindparam("id"))
@@ -161,6 +177,14 @@ class Queries:
     async def actor_by_username(self, username: str) -> StoredActor | None:
         row = await self._one(ACTOR_BY_USERNAME, username=username)
         return None if row is None else actor_of(row)
+
+    async def actor_by_inbox(self, inbox: str) -> StoredActor | None:
+        row = await self._one(ACTOR_BY_INBOX, inbox=inbox)
+        return None if row is None else actor_of(row)
+
+    async def knock(self, origin: str) -> Knock | None:
+        row = await self._one(KNOCK, origin=origin)
+        return None if row is None else Knock(**row._mapping)
 
     async def object(self, object_id: str) -> StoredObject | None:
         row = await self._one(OBJECT, id=object_id)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.errors import Misconfigured
-from fedcoop.ports import Clock, Follow, Lane, Outcome, Owed, Peer, Reader, Transaction
+from fedcoop.ports import Clock, Follow, Knock, Lane, Outcome, Owed, Peer, Reader, Transaction
 from fedcoop.protocol.messages import Chain, Change
 from fedcoop.store import lanes, queries
 from fedcoop.store.changes import make, statements_for
@@ -117,6 +117,9 @@ class SqlTransaction(Queries):
 
     async def put_peer(self, peer: Peer) -> None:
         await self._connection.execute(self._statements.put_peer, asdict(peer))
+
+    async def put_knock(self, knock: Knock) -> None:
+        await self._connection.execute(self._statements.put_knock, asdict(knock))
 
     async def open_proposals(self) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.OPEN_PROPOSALS))

@@ -120,6 +120,14 @@ peer = Table(
     required("since", Instant),
 )
 
+knock = Table(
+    "knock",
+    metadata,
+    Column("origin", String, primary_key=True),
+    required("way", String),
+    required("learnt_at", Instant),
+)
+
 token = Table(
     "token",
     metadata,
@@ -137,8 +145,8 @@ actor = Table(
     required("kind", String),
     required("username", String),
     required("document", Json),
-    required("inbox", String),
-    Column("shared_inbox", String),
+    required("inbox", String, index=True),
+    Column("shared_inbox", String, index=True),
     required("fetched_at", Instant),
 )
 Index(

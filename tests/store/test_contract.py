@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from fedcoop.errors import Unavailable
-from fedcoop.ports import Peer, Reader, StoredActivity, Transaction
+from fedcoop.ports import Knock, Peer, Reader, StoredActivity, Transaction
 from fedcoop.protocol.messages import (
     BuryObject,
     Change,
@@ -56,6 +56,7 @@ EVERYTHING: Final[tuple[Change, ...]] = (
     a_delivery(SAID),
     KeepEvidence(SAID.id, b"{}", NOON),
 )
+NEVER_CHANGED_BY_MESSAGES: Final = {"peer", "knock", "token", "meta", "dead_letter"}
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),
     ConfirmLinks(MISSION, 1),
@@ -88,6 +89,7 @@ async def test_a_work_that_raises_leaves_nothing(store: SqlStore, store_url: str
     async def work(tx: Transaction) -> None:
         await tx.make(EVERYTHING)
         await tx.put_peer(Peer("https://lyon.example", "allowed", False, "", NOON))
+        await tx.put_knock(Knock("https://lyon.example", "rfc9421", NOON))
         await tx.put_token("hash", NANTES, NOON)
         await tx.put_meta("k", "v")
         raise Interrupted
@@ -100,7 +102,7 @@ async def test_a_work_that_raises_leaves_nothing(store: SqlStore, store_url: str
 async def test_a_work_that_raises_takes_nothing_away(store: SqlStore, store_url: str):
     await made(store, *EVERYTHING)
     before = await rows_of(store_url)
-    assert {name for name, count in before.items() if count == 0} == {"peer", "token", "meta", "dead_letter"}
+    assert {name for name, count in before.items() if count == 0} == NEVER_CHANGED_BY_MESSAGES
 
     async def work(tx: Transaction) -> None:
         await tx.make(UNDONE)

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from fedcoop.errors import Malformed
-from fedcoop.ports import Page
-from fedcoop.protocol.messages import BuryObject, PutFollow
+from fedcoop.ports import Knock, Page
+from fedcoop.protocol.messages import BuryObject, PutActor, PutFollow
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON
 from tests.store.making import (
@@ -149,6 +149,8 @@ async def test_what_is_not_there_is_none(store: SqlStore):
         "object",
         "chain",
         "actor_by_username",
+        "actor_by_inbox",
+        "knock",
         "peer",
         "actor_of_token",
         "meta",
@@ -166,6 +168,27 @@ async def test_only_our_own_actors_are_found_by_name(store: SqlStore):
     assert (await store.read(lambda r: r.actor_by_username("coop"))).id == NANTES
     assert await store.read(lambda r: r.actor_by_username("COOP")) is None
     assert [one.id for one in await store.read(lambda r: r.local_actors())] == [NANTES, AWA]
+
+
+async def test_whose_inbox_a_url_is_says_the_actor_heard_of_last(store: SqlStore):
+    shared = "https://lyon.example/inbox"
+    for name, day in (("coop", 2), ("awa", 3), ("zoe", 1)):
+        actor = f"https://lyon.example/actors/{name}"
+        document = {**an_actor(actor).document, "endpoints": {"sharedInbox": shared}}
+        seen = NOON.replace(day=day)
+        await store.write(lambda tx, d=document, s=seen: tx.make([PutActor(d, local=False, fetched_at=s)]))
+    for ask in (store.read, store.write):
+        found = await ask(lambda r: r.actor_by_inbox("https://lyon.example/actors/coop/inbox"))
+        assert found.id == "https://lyon.example/actors/coop"
+        assert (await ask(lambda r: r.actor_by_inbox(shared))).id == "https://lyon.example/actors/awa"
+
+
+async def test_of_a_server_the_knock_that_opened_last_is_known(store: SqlStore):
+    for way, day in (("draft-cavage", 2), ("rfc9421-ed25519", 3)):
+        knock = Knock("https://lyon.example", way, NOON.replace(day=day))
+        await store.write(lambda tx, k=knock: tx.put_knock(k))
+        for ask in (store.read, store.write):
+            assert await ask(lambda r: r.knock("https://lyon.example")) == knock
 
 
 async def test_engagements_are_found_by_their_proposal_and_their_parties(store: SqlStore):

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from fedcoop.errors import Misconfigured, Unavailable
 from fedcoop.ports import Peer, Reader, Store, Transaction
+from fedcoop.store.schema import newest_revision
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON, StoppedClock
 from tests.store.making import AWA, LYON
@@ -42,7 +43,7 @@ async def test_a_database_without_our_tables_is_found_out_before_work_begins(
     store = SqlStore(own_url, clock=clock)
     with pytest.raises(Misconfigured) as told:
         await store.check()
-    assert (told.value.expected, told.value.received) == ("0001", "an empty database")
+    assert (told.value.expected, told.value.received) == (newest_revision(), "an empty database")
     await store.close()
 
 
