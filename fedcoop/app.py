@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from fedcoop.config import Config, load, write_settings
+from fedcoop.config import KEY_FILE, Config, load, write_settings
 from fedcoop.errors import Misconfigured
 from fedcoop.flow import founding, outbound, upkeep
 from fedcoop.flow.founding import Founded
@@ -45,8 +45,10 @@ from fedcoop.net.guard import allowed_addresses
 from fedcoop.net.keys import CachedKeys
 from fedcoop.ports import Clock, Doorbell, Store
 from fedcoop.protocol.messages import KeyDocument, PutActor
+from fedcoop.store import sealing
 from fedcoop.store.keyfolder import KeyFolder
 from fedcoop.store.schema import upgrade
+from fedcoop.store.sealing import Place
 from fedcoop.store.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
         await store.check()
-        keyring = KeyFolder(config.keys_folder)
+        keyring = KeyFolder(config.keys_folder, key_place(config))
         session = await stack.enter_async_context(
             open_session(
                 allowed=allowed_addresses(config.allow_origins),
@@ -111,6 +113,11 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
             new_id=new_id,
             doorbell=doorbell or FarBell(config.folder),
         )
+
+
+def key_place(config: Config) -> Place:
+    """Return where the secret of the private keys is to be had."""
+    return Place(config.key_file, config.key_passphrase)
 
 
 def instance_of(config: Config) -> Instance:
@@ -463,6 +470,11 @@ async def create(folder: Path, new: NewInstance) -> Founded:
             database=new.database,
         )
         config = load(building)
+        place = key_place(config)
+        # Without a passphrase or a key file of the operator's own, there is one made for this folder.
+        if place.kind == "keyFile" and config.key_file == building / KEY_FILE:
+            sealing.write_key_file(config.key_file)
+        sealing.establish(config.keys_folder, place)
         await upgrade(config.database_url)
         async with open_world(config) as world:
             founded = await founding.found(
@@ -470,7 +482,7 @@ async def create(folder: Path, new: NewInstance) -> Founded:
             )
         building.rename(folder)
     except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
+        _remove(building)
         raise
     return founded
 
@@ -488,6 +500,15 @@ def _profile(config: Config, world: World) -> dict[str, Any]:
     if told:
         profile |= {"summary": told.get(config.language) or next(iter(told.values())), "summaryMap": told}
     return profile
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which a thread that was begun may write a last file meanwhile."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _beside(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
@@ -23,6 +23,9 @@ from fedcoop.protocol import ids, limits
 from fedcoop.protocol.model import CODE_LISTS
 
 FILE: Final = "fedcoop.toml"
+
+KEY_FILE: Final = "fedcoop.key"
+"""Where the secret of the private keys is when nothing else is said: beside the settings, outside of `keys/`."""
 
 Language: TypeAlias = Literal["fr", "en"]
 
@@ -57,6 +60,12 @@ class Config:
     """Port that we listen on."""
     log_level: str
     """debug, info, warning or error."""
+    key_file: Path
+    """File with the secret that opens the private keys, unless they were encrypted with a passphrase; absolute."""
+    key_passphrase: str | None = field(repr=False)
+    """The passphrase that opens them, from the environment."""
+    key_overlap: timedelta
+    """How long a key that was replaced is still good."""
     signature_window: tuple[timedelta, timedelta]
     """How old, and how far ahead, a signature may be."""
     allow_origins: frozenset[str]
@@ -179,6 +188,19 @@ SETTINGS: Final = (
         _one_of("debug", "info", "warning", "error"),
     ),
     Setting(
+        "key_file",
+        "",
+        "File with the secret that opens the private keys, when they are not encrypted with a passphrase. "
+        "A relative path begins in this folder; left empty it is fedcoop.key in this folder. "
+        "FEDCOOP_KEY_FILE in the environment comes before it, and FEDCOOP_KEY_PASSPHRASE holds the passphrase.",
+    ),
+    Setting(
+        "key_overlap_days",
+        7.0,
+        "How long a key stays good after `fedcoop keys rotate` has replaced it, for peers that have not asked since.",
+        _between(1, 365),
+    ),
+    Setting(
         "signature_age_minutes",
         60.0,
         "How old a signature may be. More than 60 only to hear servers with slow queues; at most 720.",
@@ -272,7 +294,7 @@ def _checked(file: Path, text: str, written: Mapping[str, Any], environment: Map
         for name in DEVELOPMENT:
             if values[name]:
                 raise wrong(name, "is for development", "take it out, or do not set FEDCOOP_ENV=production")
-    return _config(file.parent, values)
+    return _config(file.parent, values, environment)
 
 
 def _kind_wrong(value: Any, example: Any) -> str | None:
@@ -306,7 +328,7 @@ def _check_base_url(values: Mapping[str, Any], wrong: Callable[[str, str, str], 
         ) from refusal
 
 
-def _config(folder: Path, values: Mapping[str, Any]) -> Config:
+def _config(folder: Path, values: Mapping[str, Any], environment: Mapping[str, str]) -> Config:
     default_database = f"sqlite+aiosqlite:///{folder / 'fedcoop.db'}"
     if not values["database"] and "?" in str(folder):
         raise _wrong(f"{folder} has a question mark in its name", "rename the folder, or set database")
@@ -324,12 +346,21 @@ def _config(folder: Path, values: Mapping[str, Any]) -> Config:
         host=values["host"],
         port=values["port"] or urlsplit(values["base_url"]).port or 8080,
         log_level=values["log_level"],
+        key_file=_key_file(folder, values["key_file"], environment),
+        key_passphrase=environment.get("FEDCOOP_KEY_PASSPHRASE") or None,
+        key_overlap=timedelta(days=values["key_overlap_days"]),
         signature_window=(timedelta(minutes=values["signature_age_minutes"]), limits.SIGNATURE_MAX_AHEAD),
         allow_origins=frozenset(values["allow_origins"]),
         extra_ca_file=str(folder / values["extra_ca_file"]) if values["extra_ca_file"] else None,
         first_retry=timedelta(seconds=values["first_retry_seconds"]),
         clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
     )
+
+
+def _key_file(folder: Path, written: str, environment: Mapping[str, str]) -> Path:
+    # The environment's is relative to where the command is run, as everywhere.
+    given = environment.get("FEDCOOP_KEY_FILE")
+    return Path(given).absolute() if given else folder / (written or KEY_FILE)
 
 
 def _line_of(name: str, text: str) -> int | None:

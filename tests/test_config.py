@@ -60,6 +60,9 @@ def test_two_settings_are_enough(tmp_path: Path):
         host="127.0.0.1",
         port=8080,
         log_level="info",
+        key_file=tmp_path / "fedcoop.key",
+        key_passphrase=None,
+        key_overlap=timedelta(days=7),
         signature_window=limits.SIGNATURE_WINDOW,
         allow_origins=frozenset(),
         extra_ca_file=None,
@@ -84,6 +87,8 @@ def test_every_setting_is_read(tmp_path: Path):
         host = "0.0.0.0"
         port = 9000
         log_level = "debug"
+        key_file = "secrets/keys"
+        key_overlap_days = 14
         signature_age_minutes = 720
         allow_origins = ["http://127.0.0.1:8101", "http://127.0.0.1:8102"]
         extra_ca_file = "ca.pem"
@@ -105,6 +110,9 @@ def test_every_setting_is_read(tmp_path: Path):
         host="0.0.0.0",
         port=9000,
         log_level="debug",
+        key_file=tmp_path / "secrets" / "keys",
+        key_passphrase=None,
+        key_overlap=timedelta(days=14),
         signature_window=(timedelta(hours=12), timedelta(minutes=5)),
         allow_origins=frozenset({"http://127.0.0.1:8101", "http://127.0.0.1:8102"}),
         extra_ca_file=str(tmp_path / "ca.pem"),
@@ -112,6 +120,18 @@ def test_every_setting_is_read(tmp_path: Path):
         clock_offset=timedelta(hours=-1),
     )
     assert found.keys_folder == tmp_path / "keys"
+
+
+def test_the_secret_of_the_keys_comes_from_the_environment_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = SMALLEST + 'key_file = "/etc/fedcoop.key"\n'
+    assert read(tmp_path, text).key_file == Path("/etc/fedcoop.key")
+    monkeypatch.chdir(tmp_path)
+    found = read(tmp_path, text, FEDCOOP_KEY_FILE="given.key", FEDCOOP_KEY_PASSPHRASE="correct horse battery")
+    assert found.key_file == tmp_path / "given.key"
+    assert found.key_passphrase == "correct horse battery"
+    assert "battery" not in repr(found)
 
 
 def test_a_relative_folder_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -36,6 +36,7 @@ CHECKS_FR: Final = {
     "base-url": "adresse",
     "database": "base",
     "keys": "clés",
+    "encryption": "chiffrement",
     "deliveries": "remises",
     "rights": "droits",
     "identity": "identité",
@@ -197,8 +198,13 @@ def _inside(config: Config) -> Iterator[Finding]:
     try:
         yield from asyncio.run(look())
     except FedcoopError as error:
-        yield Finding("keys", "problem", error.detail, _RESTORE)
+        detail, step = str(error.extra.get("detail_fr", "")), str(error.extra.get("next_fr", ""))
+        english = str(error.extra.get("next", _RESTORE))
+        yield Finding(
+            "keys", "problem", say(error.detail, detail or error.detail), say(english, step or _RESTORE)
+        )
         return
+    yield _encryption(config)
     open_to_others = [path for path in _private(config) if path.exists() and path.stat().st_mode & 0o077]
     if open_to_others:
         yield Finding(
@@ -237,7 +243,33 @@ _RESTORE: Final = say(
 
 
 def _private(config: Config) -> list[Path]:
-    return [config.keys_folder, *sorted(config.keys_folder.glob("*.pem"))]
+    return [
+        config.keys_folder,
+        *sorted(config.keys_folder.glob("*.pem")),
+        config.keys_folder / "sealing.json",
+        config.key_file,
+    ]
+
+
+def _encryption(config: Config) -> Finding:
+    """Say whether the private keys can be read without the operator's secret. They have been opened before."""
+    from fedcoop.app import key_place
+    from fedcoop.store.keyfolder import KeyFolder
+
+    lying = KeyFolder(config.keys_folder, key_place(config)).open_files
+    if not lying:
+        return Finding(
+            "encryption", "ok", say("the private keys are encrypted", "les clés privées sont chiffrées")
+        )
+    return Finding(
+        "encryption",
+        "problem",
+        say(
+            f"{len(lying)} key files are not encrypted: who reads them, or a backup, speaks as your actors",
+            f"{len(lying)} fichiers de clés ne sont pas chiffrés : qui les lit parle au nom de vos acteurs",
+        ),
+        f"fedcoop keys encrypt {config.folder}",
+    )
 
 
 async def _keys(world: World) -> Finding:
@@ -367,13 +399,14 @@ def _outside(config: Config, *, served: bool) -> Iterator[Finding]:
 
 def _is_ours(config: Config, document: dict[str, Any]) -> bool:
     """Tell whether an actor document publishes the key that lies in our folder."""
+    from fedcoop.app import key_place
     from fedcoop.errors import Misconfigured
     from fedcoop.protocol.multikey import public_key_to_pem
     from fedcoop.store.keyfolder import KeyFolder
 
     main = document.get("publicKey")
     try:
-        _, key = KeyFolder(config.keys_folder).http_key(f"{config.base_url}/actor")
+        _, key = KeyFolder(config.keys_folder, key_place(config)).http_key(f"{config.base_url}/actor")
     except Misconfigured:
         return True  # a fault of its own, found above
     return isinstance(main, dict) and main.get("publicKeyPem") == public_key_to_pem(key.public_key())

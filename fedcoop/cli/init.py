@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedcoop.cli.answer import AsJson, Failed, answer
 from fedcoop.cli.speech import say
+
+if TYPE_CHECKING:
+    from fedcoop.store.sealing import Place
 
 HELP = say(
     "Found a new instance in DIR.\n\nSettings, database, keys, the co-op’s actor and first rules: all, or nothing.",
@@ -93,6 +96,7 @@ def init(
     import asyncio
 
     from fedcoop import app
+    from fedcoop.config import load
 
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         known = (folder / "fedcoop.toml").exists()
@@ -115,6 +119,7 @@ def init(
         allow_origins=tuple(allow_origin or ()),
     )
     founded = asyncio.run(app.create(folder, new))
+    place = app.key_place(load(folder))
     document = {
         "ok": True,
         "folder": str(folder),
@@ -123,6 +128,7 @@ def init(
         "inbox": f"{founded.coop}/inbox",
         "outbox": f"{founded.coop}/outbox",
         "token": founded.token,
+        "keyFile": str(place.file) if place.kind == "keyFile" else None,
     }
     answer(
         document,
@@ -137,6 +143,24 @@ def init(
                 "Keep the token: it is shown once, and it speaks for the co-op.",
                 "Gardez le jeton : il n’est montré qu’une fois, et il parle pour la coopérative.",
             ),
+            _backup(place),
             say(f"Next: fedcoop serve {folder}", f"Ensuite : fedcoop serve {folder}"),
         ),
+    )
+
+
+def _backup(place: Place) -> str:
+    """Say what opens the private keys, and what must be kept where."""
+    if place.kind == "passphrase":
+        return say(
+            "The private keys are encrypted with the passphrase of FEDCOOP_KEY_PASSPHRASE: every command and the "
+            "server need it.",
+            "Les clés privées sont chiffrées avec la phrase secrète de FEDCOOP_KEY_PASSPHRASE : chaque commande et le "
+            "serveur en ont besoin.",
+        )
+    return say(
+        f"The private keys are encrypted; {place.file} opens them. Back it up apart from this folder: without it the "
+        "keys are lost, and with it anybody who has the folder speaks as you.",
+        f"Les clés privées sont chiffrées ; {place.file} les ouvre. Sauvegardez-le à part de ce dossier : sans lui les "
+        "clés sont perdues, et avec lui quiconque a le dossier parle à votre place.",
     )

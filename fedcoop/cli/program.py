@@ -17,6 +17,7 @@ from fedcoop.cli import (
     history,
     import_,
     init,
+    keys,
     lookup,
     member,
     mission,
@@ -102,6 +103,10 @@ def build() -> typer.Typer:
     peers.command("block", cls=SpokenCommand, help=peer.HELP_BLOCK)(peer.block)
     peers.command("list", cls=SpokenCommand, help=peer.HELP_LIST)(peer.list_)
     program.add_typer(peers, name="peer")
+    keyring = _group(keys.HELP)
+    keyring.command("encrypt", cls=SpokenCommand, help=keys.HELP_ENCRYPT)(keys.encrypt)
+    keyring.command("passphrase", cls=SpokenCommand, help=keys.HELP_PASSPHRASE)(keys.passphrase)
+    program.add_typer(keyring, name="keys")
     program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
     missions = _group(mission.HELP)
     missions.command("publish", cls=SpokenCommand, help=mission.HELP_PUBLISH)(mission.publish)
@@ -162,6 +167,8 @@ def _failure_of(refusal: FedcoopError) -> Failed:
     from fedcoop.protocol.model import PROBLEMS
 
     detail, next_step = refusal.detail, str(refusal.extra.get("next", "")) or explained(refusal.code)
+    detail = say(detail, str(refusal.extra.get("detail_fr", detail)))
+    next_step = say(next_step, str(refusal.extra.get("next_fr", next_step)))
     problem = PROBLEMS.get(refusal.code)
     if problem is not None and not isinstance(refusal, Misconfigured):
         detail = say(detail, f"{problem.title_fr} : {detail}")

@@ -22,13 +22,27 @@ class PublicKeys:
     ed25519_multibase: str
 
 
-def key_members(actor: str, keys: PublicKeys) -> dict[str, Any]:
+def http_key_id(actor: str, generation: int = 1) -> str:
+    """Return the id of the key with which `actor` signs requests; the first one's has no number."""
+    return f"{actor}#main-key" if generation == 1 else f"{actor}#main-key-{generation}"
+
+
+def proof_key_id(actor: str, generation: int = 1) -> str:
+    """Return the id of the key with which `actor` makes proofs."""
+    return f"{actor}#ed25519-{generation}"
+
+
+def key_members(actor: str, keys: PublicKeys, generation: int = 1) -> dict[str, Any]:
     """Return `publicKey` and `assertionMethod`: one RSA for requests, exactly one Ed25519 for proofs (decision D4)."""
     return {
-        "publicKey": {"id": f"{actor}#main-key", "owner": actor, "publicKeyPem": keys.rsa_pem},
+        "publicKey": {
+            "id": http_key_id(actor, generation),
+            "owner": actor,
+            "publicKeyPem": keys.rsa_pem,
+        },
         "assertionMethod": [
             {
-                "id": f"{actor}#ed25519-1",
+                "id": proof_key_id(actor, generation),
                 "type": "Multikey",
                 "controller": actor,
                 "publicKeyMultibase": keys.ed25519_multibase,

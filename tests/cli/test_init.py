@@ -80,7 +80,7 @@ def test_init_founds_an_instance_on_a_database_that_is_elsewhere_and_takes_no_se
     assert run("init", folder, *GOOD, "--database", postgres_url, "--commune", "69999").status == 1
     done = run("init", folder, *GOOD, "--database", postgres_url, "--json")
     assert done.status == 0, done.err
-    assert {entry.name for entry in folder.iterdir()} == {"fedcoop.toml", "keys"}
+    assert {entry.name for entry in folder.iterdir()} == {"fedcoop.toml", "fedcoop.key", "keys"}
     assert load(folder).database_url == postgres_url
     assert run("lookup", done.json["id"], "--stored", folder, "--json").json["name"] == "Coop'Ouvrage Lyon"
     other = ("--base-url", "https://coop-nantes.example", "--name", "Nantes")
