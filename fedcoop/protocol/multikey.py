@@ -128,12 +128,14 @@ def _strong(key: object) -> PublicKey:
 # -- whose key -------------------------------------------------------------------------------------------
 
 
-def http_key_of(actor_document: Document, key_id: str) -> PublicKey:
+def http_key_of(actor_document: Document, key_id: str, *, at: datetime | None = None) -> PublicKey:
     """Return the key that `actor_document` publishes as `key_id` for signing HTTP requests (SIG-19, SIG-20).
+
+    `at` is when the request was received; None leaves out whether the key had been given up by then.
 
     Raises:
         Unverified: the actor does not list it, or not readably (`key-unknown`), it is somebody else's
-            (`key-owner-mismatch`), or it is `weak-key`.
+            (`key-owner-mismatch`), it was revoked or expired at `at` (`key-unknown`), or it is `weak-key`.
     """
     # (1) The actor lists it, once.
     listed = [key for key in _listed(actor_document, "publicKey") if key.get("id") == key_id]
@@ -153,7 +155,9 @@ def http_key_of(actor_document: Document, key_id: str) -> PublicKey:
             expected=ascii(actor_document.get("id"))[:200],
             received=ascii(owner)[:200],
         )
-    # (3) It is a key, and no weak one.
+    # (3) Not given up by then (D4). A date that cannot be read is one that may have passed.
+    check_in_use(listed[0], at=at)
+    # (4) It is a key, and no weak one.
     pem = listed[0].get("publicKeyPem")
     return public_key_from_pem(pem if isinstance(pem, str) else "")
 
@@ -170,18 +174,18 @@ def proof_key_of(
         expired at
             `at` (`proof-key`).
     """
-    # (4) Listed for this purpose, once: a key for signing requests is not one for signing contracts (INT-1).
+    # (5) Listed for this purpose, once: a key for signing requests is not one for signing contracts (INT-1).
     listed = [key for key in _assertion_methods(actor_document) if key.get("id") == verification_method]
     if len(listed) != 1:
         raise _proof_key("The actor does not list this key for proofs.", received=verification_method)
     method = listed[0]
-    # (5) Controlled by the actor (CID, "retrieve verification method").
+    # (6) Controlled by the actor (CID, "retrieve verification method").
     controller = method.get("controller")
     if method.get("type") != "Multikey" or not isinstance(controller, str):
         raise _proof_key("The key is not a Multikey with a controller.", received=str(method.get("type")))
     if controller != actor_document.get("id"):
         raise _proof_key("The key is not the actor's own.", received=controller)
-    # (6) Not given up by then. A date that cannot be read is one that may have passed.
+    # (7) Not given up by then. A date that cannot be read is one that may have passed.
     for name in ("revoked", "expires"):
         if at is not None and name in method:
             _still_valid(method[name], name, at)
@@ -189,7 +193,7 @@ def proof_key_of(
         key = decode_public(str(method.get("publicKeyMultibase")))
     except Unverified as refusal:
         raise _proof_key(refusal.detail, received=str(method.get("publicKeyMultibase"))) from None
-    # (7) Ed25519, the only kind of key that eddsa-jcs-2022 has.
+    # (8) Ed25519, the only kind of key that eddsa-jcs-2022 has.
     if not isinstance(key, Ed25519PublicKey):
         raise _proof_key("The key is not an Ed25519 key.", received="RSA")
     return key
@@ -208,6 +212,21 @@ def _listed(actor_document: Document, name: str) -> list[Mapping[str, Any]]:
     value = actor_document.get(name)
     entries = value[:MAX_KEYS_PER_ACTOR] if isinstance(value, list) else [value]
     return [entry for entry in entries if isinstance(entry, Mapping)]
+
+
+def check_in_use(key: Mapping[str, Any], *, at: datetime | None) -> None:
+    """Return when a key for requests was still in use at `at`. Raises Unverified (`key-unknown`)."""
+    try:
+        for name in ("revoked", "expires"):
+            if at is not None and name in key:
+                _still_valid(key[name], name, at)
+    except Unverified as refusal:
+        raise Unverified(
+            "key-unknown",
+            refusal.detail,
+            expected="a key that its actor still uses",
+            received=refusal.received,
+        ) from None
 
 
 def _still_valid(value: Any, name: str, at: datetime) -> None:

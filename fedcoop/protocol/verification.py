@@ -31,8 +31,8 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: cavage
             expected=activity.actor,
             received=ascii(keys.actor.get("id"))[:200],
         )
-    # (2) The actor lists this key, as its own, and it is strong enough.
-    key = http_key_of(keys.actor, claimed.key_id)
+    # (2) The actor lists this key, as its own, still uses it, and it is strong enough.
+    key = http_key_of(keys.actor, claimed.key_id, at=now)
     # (3) It is still in time: finding the key may have taken long.
     parsed = cavage.parse(request)
     cavage.check_time(parsed, request, now=now, window=window)

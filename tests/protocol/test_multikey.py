@@ -1,5 +1,5 @@
 import base64
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -214,6 +214,24 @@ def test_a_key_that_the_actor_does_not_list_as_its_own_is_refused(keys: Any, cod
     with pytest.raises(Unverified) as refusal:
         multikey.http_key_of(an_actor(publicKey=keys), MAIN_KEY)
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("name", ["revoked", "expires"])
+def test_a_key_for_requests_is_good_until_its_actor_gives_it_up(name: str):
+    late = an_actor(
+        publicKey=[a_public_key(**{name: "2026-11-22T12:00:00Z"}), a_public_key(id=f"{COOP}#new")]
+    )
+    before = datetime(2026, 11, 22, 11, 59, 59, tzinfo=UTC)
+    assert multikey.http_key_of(late, MAIN_KEY, at=before) == rsa_key(COOP).public_key()
+    assert multikey.http_key_of(late, MAIN_KEY) == rsa_key(COOP).public_key()
+    for actor, at in (
+        (late, before + timedelta(seconds=1)),
+        (an_actor(publicKey=a_public_key(**{name: "x"})), before),
+    ):
+        with pytest.raises(Unverified) as refusal:
+            multikey.http_key_of(actor, MAIN_KEY, at=at)
+        assert refusal.value.code == "key-unknown"
+    assert multikey.http_key_of(late, f"{COOP}#new", at=NOW)
 
 
 def test_a_document_without_an_id_owns_no_key():

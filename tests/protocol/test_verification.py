@@ -55,6 +55,16 @@ def test_a_claim_by_the_right_key_is_verified():
     assert result.proved is False
 
 
+def test_a_request_by_a_key_that_was_given_up_is_refused():
+    listed = an_actor()["publicKey"]
+    for ends, good in (("2020-01-01T00:00:00Z", False), ("2100-01-01T00:00:00Z", True)):
+        keys = KeyDocument(an_actor(publicKey=[{**listed, "revoked": ends}]), NOW)
+        if good:
+            assert verified(a_request(), keys)
+        else:
+            refused(a_request(), "key-unknown", keys)
+
+
 def test_a_valid_proof_is_told():
     assert verified(a_request(proved())).proved is True
 
