@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocument, Link
 
 T = TypeVar("T")
@@ -198,6 +199,8 @@ class Delivered:
     """The peer answered 2xx: the deliveries are done."""
 
     ids: tuple[int, ...]
+    at: datetime | None = None
+    """When it answered; the time of the settlement when not said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +210,82 @@ class TryAgain:
     id: int
     at: datetime
     reason: str
+    """What the peer said, or what happened."""
+    state: Literal["retrying", "parked"] = "retrying"
+    """`parked`: the peer's operator does not admit us yet."""
+    status: int | None = None
+    problem: str | None = None
+    first_tried: datetime | None = None
+    """From when on it counts as tried; the time of the settlement when not said."""
+    silent: bool = False
+    """True when its server gave no answer, or only that it is broken: so many of them open its circuit."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The peer refused for good, or the horizon passed: the delivery goes to the dead letters with the reason."""
+    """The peer refused for good, or the horizon passed: nothing more is sent, and the reason is kept."""
 
     id: int
     reason: str
+    state: Literal["refused", "expired"] = "refused"
+    status: int | None = None
+    problem: str | None = None
 
 
 Outcome: TypeAlias = Delivered | TryAgain | GivenUp
+
+DeliveryState: TypeAlias = Literal[
+    "queued", "retrying", "parked", "delivered", "refused", "expired", "cancelled"
+]
+"""What became of a delivery. The first three are owed; the others are its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One activity on its way to one destination, or at its end."""
+
+    id: int
+    activity_id: str
+    activity_type: str | None
+    sender: str
+    inbox: str
+    origin: str
+    state: DeliveryState
+    attempts: int
+    enqueued_at: datetime
+    first_tried: datetime | None
+    next_at: datetime | None
+    """When it is tried again, where the lane waits; None when it is due, or has ended."""
+    ended_at: datetime | None
+    status: int | None
+    """What the peer's last answer was, if there was one: HTTP status, problem code, and its words in `reason`."""
+    problem: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryQuery:
+    """Which deliveries are asked for. Every part narrows; None or empty means any."""
+
+    activity_id: str | None = None
+    origin: str | None = None
+    states: tuple[DeliveryState, ...] = ()
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How deliveries to one server go."""
+
+    origin: str
+    heard_at: datetime | None
+    """When it last said something valid to us, to the minute."""
+    delivered_at: datetime | None
+    owed: int
+    oldest_owed: datetime | None
+    circuit: Circuit | None
+    seconds: tuple[float, ...]
+    """How long its last deliveries took, from when they were owed to its answer, shortest first."""
 
 
 class Transaction(Protocol):
@@ -270,8 +338,32 @@ class Transaction(Protocol):
         """Make every lane to `origin` that waits after a failure due at once: its server has just been heard."""
         ...
 
+    async def circuit(self, origin: str) -> Circuit | None: ...
+    async def put_circuit(self, origin: str, circuit: Circuit, *, probe: str) -> None:
+        """Keep the circuit; while it is open nothing is sent to `origin`, and then `probe` (an inbox) goes first."""
+        ...
+
+    async def close_circuit(self, origin: str, *, answered: str) -> None:
+        """Forget the circuit: the inbox `answered` did; the server's other lanes are due at once."""
+        ...
+
+    async def retry(self, ids: Sequence[int]) -> int:
+        """Make these deliveries due now, those refused or expired as if they had never been tried; return how many.
+
+        The lane and the circuit wait no longer. What was cancelled or has arrived stays as it is.
+        """
+        ...
+
+    async def purge_deliveries(self, now: datetime, *, limit: int) -> int:
+        """Forget deliveries that ended, and circuits and last words, longer ago than they are kept; return how many."""
+        ...
+
+    async def shorten_queues(self, now: datetime) -> int:
+        """Give up what too much waits for a destination, the oldest first, erasures never; return how many."""
+        ...
+
     async def next_due(self) -> datetime | None: ...
-    async def dead_letters(self, limit: int) -> tuple[Mapping[str, Any], ...]: ...
+    async def deliveries(self, query: DeliveryQuery) -> tuple[Delivery, ...]: ...
     async def delivery_counts(self) -> Mapping[str, int]:
         """`{"owed": n, "dead": n}`."""
         ...
@@ -321,6 +413,19 @@ class Reader(Protocol):
         ...
 
     async def delivery_counts(self) -> Mapping[str, int]: ...
+    async def deliveries(self, query: DeliveryQuery) -> tuple[Delivery, ...]:
+        """What is asked for: one activity's in the order in which they were owed, otherwise the newest first."""
+        ...
+
+    async def health(self, origin: str) -> Health: ...
+    async def destinations(self) -> tuple[str, ...]:
+        """Origins of every server that something was ever owed to, or that was heard."""
+        ...
+
+    async def coop_names(self) -> Mapping[str, str]:
+        """Origin to the name of the co-operative that we met there."""
+        ...
+
     async def meta(self, key: str) -> str | None: ...
 
 

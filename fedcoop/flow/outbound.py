@@ -11,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import structlog
 
 from fedcoop.errors import Conflict, TryLater
 from fedcoop.flow.saying import Said, having_met, say
@@ -20,12 +23,15 @@ from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
 from fedcoop.ports import Delivered, GivenUp, Lane, Outcome, Owed, StoredActivity, Transaction, TryAgain
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.circuit import after_failure, server_of
 from fedcoop.protocol.effects import take_off
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
 from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, Intent
-from fedcoop.protocol.retry import is_erasure, next_attempt, verdict
+from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict
 from fedcoop.protocol.shape import read_activity
+
+log = structlog.get_logger()
 
 BATCH = 20
 """Deliveries sent within one lease before the lane is settled."""
@@ -118,7 +124,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
     for item in owed:
         if stop.is_set() or asyncio.get_running_loop().time() > deadline:
             break
-        outcome = await _attempt(item, world)
+        outcome = await _attempt(item, world, failures=0 if arrived else lane.failures)
         outcomes.append(outcome)
         if isinstance(outcome, Delivered):
             arrived.append(item)
@@ -130,49 +136,87 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         # (1) Fenced: a worker that overslept has nothing to say about the lane any more (pitfall P7).
         if not await tx.settle(lane, outcomes, now=now):
             return
+        await _judge_server(tx, lane, outcomes, world=world, now=now)
         # (2) What the owner of a chain took is final; what it refused is taken back.
         for item in arrived:
             await _confirm(tx, item, lane)
         for outcome in outcomes:
             if isinstance(outcome, GivenUp):
                 refused = next(o for o in owed if o.id == outcome.id)
-                await _take_back(tx, refused, lane, outcome.reason, now)
+                await _take_back(tx, refused, lane, in_words(outcome), now)
 
     await world.store.write(settle)
 
 
-async def _attempt(item: Owed, world: World) -> Outcome:
-    """Send one delivery and say what happened."""
+async def _judge_server(
+    tx: Transaction, lane: Lane, outcomes: Sequence[Outcome], *, world: World, now: datetime
+) -> None:
+    """Close the circuit of a server that answered something; count a silence, which may open it."""
+    server = server_of(lane.inbox)
+    silent = [
+        (isinstance(o, TryAgain) and o.silent) or (isinstance(o, GivenUp) and o.state == "expired")
+        for o in outcomes
+    ]
+    # A circuit marks every lane of its server as failing: a lane that is not needs no look.
+    if lane.failures and not all(silent):
+        await tx.close_circuit(server, answered=lane.inbox)
+    last = outcomes[-1] if outcomes else None
+    if isinstance(last, TryAgain) and last.silent:
+        circuit = after_failure(await tx.circuit(server), now, first_retry=world.instance.first_retry)
+        await tx.put_circuit(server, circuit, probe=lane.inbox)
+        if circuit.opened and circuit.failed_at == now:
+            log.info("circuit.open", origin=server, failures=circuit.failures, until=str(circuit.open_until))
+
+
+async def _attempt(item: Owed, world: World, *, failures: int) -> Outcome:
+    """Send one delivery and say what happened; its destination has failed so many times in a row before."""
     now = world.clock()
     erasure = is_erasure(str(strict_json.loads(item.body).get("type")))
+    status, problem, retry_after = None, None, None
     try:
         answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
         if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
             answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
     except TryLater as failure:
-        kind, reason, retry_after = "retry", failure.detail, None
+        kind, reason = "retry", failure.detail
     else:
         kind = verdict(answer.status, answer.problem)
-        reason = f"{answer.status} {answer.problem or ''} {answer.detail or ''}".strip()[:500]
-        retry_after = answer.retry_after
+        status, problem, retry_after = answer.status, answer.problem, answer.retry_after
+        reason = (answer.detail or "")[:500]
     if kind == "delivered":
-        return Delivered((item.id,))
+        return Delivered((item.id,), world.clock())
     if kind == "refused":
-        return GivenUp(item.id, reason)
+        return GivenUp(item.id, reason, "refused", status, problem)
+    # What waited behind another that failed has been on its way since it was owed.
+    first_tried = item.first_tried or (item.enqueued_at if failures else now)
     at = next_attempt(
         item.attempts + 1,
-        item.first_tried or now,
+        first_tried,
         now,
         retry_after=retry_after,
         first_retry=world.instance.first_retry,
         jitter=random.random(),  # noqa: S311  spreads retries, guards nothing
         erasure=erasure,
+        streak=failures + 1,
     )
-    return (
-        TryAgain(item.id, at, reason)
-        if at is not None
-        else GivenUp(item.id, f"horizon passed; last: {reason}")
+    if at is None:
+        return GivenUp(item.id, reason, "expired", status, problem)
+    return TryAgain(
+        item.id,
+        at,
+        reason,
+        "parked" if kind == "park" else "retrying",
+        status,
+        problem,
+        first_tried,
+        silent=is_silence(status, retry_after),
     )
+
+
+def in_words(outcome: GivenUp) -> str:
+    """Return why nothing more is sent, for whoever reads it beside the step that it took back."""
+    said = f"{outcome.status or ''} {outcome.problem or ''} {outcome.reason}".split()
+    return ("horizon passed; last: " if outcome.state == "expired" else "") + " ".join(said)
 
 
 async def _send_what_came_before(item: Owed, world: World) -> bool:

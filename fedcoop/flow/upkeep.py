@@ -1,4 +1,5 @@
-"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6)."""
+"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6), and what
+became of old deliveries is forgotten."""
 
 from __future__ import annotations
 
@@ -13,6 +14,9 @@ from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
 from fedcoop.protocol.messages import Chain, Intent
 
+PURGED_AT_ONCE = 1000
+"""Old deliveries that are forgotten in one transaction: a few milliseconds, and three million a day."""
+
 EVERY = 20.0
 """Seconds between two looks at the clock."""
 
@@ -23,6 +27,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
     """Look at the clock until `stop` is set."""
     while not stop.is_set():
         await expire(world)
+        await tidy(world)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)
 
@@ -44,3 +49,19 @@ async def expire(world: World) -> int:
             # Somebody accepted the last candidate in the meantime: the guard speaks, and it is right.
             log.info("mission.not_expired", mission=mission.id, code=refusal.code)
     return expired
+
+
+async def tidy(world: World) -> tuple[int, int]:
+    """Forget what became of deliveries that ended long ago, and give up what too much waits for one destination.
+
+    Returns how many of each.
+    """
+    now = world.clock()
+
+    async def work(tx: Transaction) -> tuple[int, int]:
+        return await tx.purge_deliveries(now, limit=PURGED_AT_ONCE), await tx.shorten_queues(now)
+
+    forgotten, given_up = await world.store.write(work)
+    if given_up:
+        log.warning("deliveries.too_many", given_up=given_up)
+    return forgotten, given_up

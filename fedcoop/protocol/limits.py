@@ -218,6 +218,33 @@ RETRY_AFTER_MAX: Final = timedelta(hours=24)
 RETRY_AFTER_FLOOR: Final = timedelta(hours=1)
 """Shortest wait after more than `DELIVERY_MAX_TRIES` tries that a peer itself asked for by `Retry-After`."""
 
+DELIVERY_KEPT: Final = timedelta(days=90)
+"""How long it can be seen what became of a delivery: a quarter, in which accounts between co-ops are settled."""
+
+MAX_OWED_PER_DESTINATION: Final = 10_000
+"""Deliveries that wait for one inbox; of more the oldest are given up, a Delete or Undo never."""
+
+CIRCUIT_FAILURES: Final = 5
+"""Deliveries in a row without an answer after which a server is left alone."""
+
+CIRCUIT_OPEN_FIRST: Final = timedelta(minutes=5)
+"""How long the first time; it doubles up to `CIRCUIT_OPEN_MAX`."""
+
+CIRCUIT_OPEN_MAX: Final = timedelta(hours=6)
+"""Longest time for which a server is left alone in its first week of silence: four questions a day."""
+
+CIRCUIT_UNAVAILABLE_AFTER: Final = timedelta(days=7)
+"""A server that has not answered for a week is called unavailable, and asked once in `CIRCUIT_UNAVAILABLE_OPEN`."""
+
+CIRCUIT_UNAVAILABLE_OPEN: Final = timedelta(hours=24)
+"""Time between two questions to a server that is unavailable."""
+
+CIRCUIT_KEPT: Final = timedelta(days=90)
+"""What we remember of a server's silence, and when it was last heard, is forgotten after this (CVE-2026-69132)."""
+
+HEARD_EVERY: Final = timedelta(minutes=1)
+"""When a server was last heard is written down at most this often: a busy one must not cost a write a message."""
+
 DELIVERY_LEASE: Final = timedelta(seconds=120)
 """A worker that has not settled its lane by then is taken for dead."""
 

@@ -44,6 +44,7 @@ def next_attempt(
     first_retry: timedelta,
     jitter: float,
     erasure: bool = False,
+    streak: int = 0,
 ) -> datetime | None:
     """Return when to try again after `attempts` tries (at least one), or None to give up.
 
@@ -51,6 +52,8 @@ def next_attempt(
     makes the first wait, `first_retry`, shorter and the others in proportion. What the peer asked for by
     `Retry-After` (seconds) is obeyed instead, and such tries are not counted against it; the horizon holds
     all the same. `erasure` is for Delete and Undo, which are tried for longer and without a limit of tries.
+    `streak` counts the failures of the destination in a row: what comes after a delivery that was given up does
+    not begin again with short waits.
     """
     horizon = first_tried + (ERASURE_HORIZON if erasure else DELIVERY_HORIZON)
     if retry_after is not None:
@@ -58,7 +61,7 @@ def next_attempt(
     elif attempts >= DELIVERY_MAX_TRIES and not erasure:
         return None
     else:
-        wait = _step(attempts, first_retry) * (1 + DELIVERY_JITTER * (2 * jitter - 1))
+        wait = _step(max(attempts, streak), first_retry) * (1 + DELIVERY_JITTER * (2 * jitter - 1))
     at = now + wait
     return at if at <= horizon else None
 
@@ -76,6 +79,12 @@ def verdict(status: int, problem: str | None) -> Verdict:
     if status in _NEVER or (400 <= status < 500 and status not in _PASSING):
         return "refused"
     return "retry"
+
+
+def is_silence(status: int | None, retry_after: int | None) -> bool:
+    """Tell whether a failed delivery says that the server is down: no answer (None), or 408 or 5xx without asking for
+    patience. Whoever says when to come back, or what is wrong, is there."""
+    return status is None or (retry_after is None and (status == 408 or status >= 500))
 
 
 def is_erasure(activity_type: str) -> bool:

@@ -13,9 +13,10 @@ from functools import cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Executable, bindparam, delete, select, update
+from sqlalchemy import Connection, Executable, bindparam, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fedcoop.protocol.circuit import server_of
 from fedcoop.protocol.messages import (
     BuryObject,
     Chain,
@@ -126,7 +127,12 @@ def steps_of(change: Change, s: Statements, *, bodies: Mapping[str, bytes], now:
             return (*_put_chain(change.chain, change.refs, s), Step(s.put_link, [link]))
         case DropLinks():
             row = {"of": change.chain_id, "since": change.from_version, "reason": change.reason}
-            of_tail = {"of": change.chain_id, "since": change.from_version}
+            of_tail = {
+                "of": change.chain_id,
+                "since": change.from_version,
+                "cancelled_at": now,
+                "why": change.reason,
+            }
             return (
                 Step(s.cancel_deliveries, [of_tail]),
                 Step(s.refuse_activities, [row]),
@@ -305,7 +311,8 @@ def _owe(change: Deliver, s: Statements, *, bodies: Mapping[str, bytes], now: da
         "body": None if own else change.body,
         "enqueued_at": now,
     }
-    return (Step(s.open_lane, [{"inbox": change.inbox}]), Step(s.put_delivery, [row]))
+    lane = {"inbox": change.inbox, "of_server": server_of(change.inbox)}
+    return (Step(s.open_lane, [lane]), Step(s.put_delivery, [row]))
 
 
 # -- statements ----------------------------------------------------------------------------------------------
@@ -346,8 +353,18 @@ class Statements:
         in_force = (t.link.c.chain_id == bindparam("of")) & t.link.c.refused.is_(None)
         tail = in_force & (t.link.c.version >= bindparam("since"))
         # Nobody is told any more what never happened.
-        self.cancel_deliveries = delete(t.delivery).where(
-            t.delivery.c.activity_id.in_(select(t.link.c.activity_id).where(tail))
+        self.cancel_deliveries = (
+            update(t.delivery)
+            .where(
+                t.delivery.c.activity_id.in_(select(t.link.c.activity_id).where(tail)),
+                t.delivery.c.ended_at.is_(None),
+            )
+            .values(
+                state="cancelled",
+                ended_at=bindparam("cancelled_at", type_=t.Instant()),
+                reason=bindparam("why"),
+                body=None,
+            )
         )
         self.refuse_activities = (
             update(t.activity)
@@ -374,7 +391,14 @@ class Statements:
         self.drop_follow = delete(t.follow).where(
             t.follow.c.follower == bindparam("by"), t.follow.c.followed == bindparam("of")
         )
-        self.open_lane = upsert(t.lane, key=["inbox"], update=())
+        # A lane that is opened to a server whose circuit is open waits like its others.
+        its = t.circuit.c.origin == bindparam("of_server")
+        until = select(t.circuit.c.open_until).where(its).scalar_subquery()
+        self.open_lane = upsert(t.lane, key=["inbox"], update=()).values(
+            origin=bindparam("of_server"),
+            not_before=func.coalesce(until, literal(t.EPOCH, t.Instant())),
+            failures=select(func.count()).select_from(t.circuit).where(its).scalar_subquery(),
+        )
         self.put_delivery = t.delivery.insert()
         self.put_peer = upsert(t.peer, key=["origin"])
         self.put_knock = upsert(t.knock, key=["origin"])

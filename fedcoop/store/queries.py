@@ -16,7 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fedcoop.ports import (
     BoardPage,
     BoardQuery,
+    Delivery,
+    DeliveryQuery,
     Follow,
+    Health,
     Knock,
     Page,
     Peer,
@@ -24,8 +27,9 @@ from fedcoop.ports import (
     StoredActor,
     StoredObject,
 )
+from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, Link
-from fedcoop.store import search
+from fedcoop.store import deliveries, search
 from fedcoop.store import tables as t
 from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
@@ -115,10 +119,6 @@ FOLLOWING: Final = (
 )
 TOKEN: Final = select(t.token.c.actor).where(t.token.c.hash == bindparam("hash"))
 META: Final = select(t.meta.c.value).where(t.meta.c.key == bindparam("key"))
-DELIVERY_COUNTS: Final = select(
-    select(func.count()).select_from(t.delivery).scalar_subquery().label("owed"),
-    select(func.count()).select_from(t.dead_letter).scalar_subquery().label("dead"),
-)
 COUNTS: Final = select(
     select(func.count())
     .select_from(t.actor)
@@ -218,8 +218,13 @@ class Queries:
         return None if row is None else str(row.value)
 
     async def delivery_counts(self) -> Mapping[str, int]:
-        row = await self._one(DELIVERY_COUNTS)
-        return {} if row is None else dict(row._mapping)
+        return await deliveries.counts(self._connection)
+
+    async def deliveries(self, query: DeliveryQuery) -> tuple[Delivery, ...]:
+        return await deliveries.deliveries(self._connection, query)
+
+    async def circuit(self, origin: str) -> Circuit | None:
+        return await deliveries.circuit(self._connection, origin)
 
 
 class SqlReader(Queries):
@@ -292,6 +297,15 @@ class SqlReader(Queries):
 
     async def _count(self, statement: Select[Any]) -> int:
         return int((await self._connection.execute(statement)).scalar_one())
+
+    async def health(self, origin: str) -> Health:
+        return await deliveries.health(self._connection, origin)
+
+    async def destinations(self) -> tuple[str, ...]:
+        return await deliveries.destinations(self._connection)
+
+    async def coop_names(self) -> Mapping[str, str]:
+        return await deliveries.coop_names(self._connection)
 
     async def board(self, query: BoardQuery) -> BoardPage:
         return await search.board(self._connection, self._dialect, query)

@@ -9,19 +9,21 @@ await store.close()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.errors import Misconfigured
 from fedcoop.ports import Clock, Follow, Knock, Lane, Outcome, Owed, Peer, Reader, Transaction
+from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Chain, Change
-from fedcoop.store import lanes, queries
+from fedcoop.store import deliveries, lanes, queries
 from fedcoop.store.changes import make, statements_for
+from fedcoop.store.deliveries import Heard
 from fedcoop.store.dialect import Dialect, dialect_of
 from fedcoop.store.engine import engine_for
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
@@ -44,6 +46,7 @@ class SqlStore:
         self._write_engine = engine_for(url, "write")
         self._read_engine = engine_for(url, "read")
         self._writer = GroupWriter(self._write_engine)
+        self._heard = Heard()
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock) -> SqlStore:
@@ -58,7 +61,7 @@ class SqlStore:
             Unavailable: too many are waiting, or the database cannot take it now (`unavailable`).
         """
         return await self._writer.write(
-            lambda connection: work(SqlTransaction(connection, self._dialect, self._clock))
+            lambda connection: work(SqlTransaction(connection, self._dialect, self._clock, self._heard))
         )
 
     async def read(self, work: Callable[[Reader], Awaitable[T]]) -> T:
@@ -110,10 +113,12 @@ class SqlStore:
 class SqlTransaction(Queries):
     """`ports.Transaction` over the writing connection."""
 
-    def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock) -> None:
+    def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock, heard: Heard) -> None:
         super().__init__(connection, lock_chains=True)
         self._statements = statements_for(dialect)
+        self._dialect = dialect
         self._clock = clock
+        self._heard = heard
 
     async def put_peer(self, peer: Peer) -> None:
         await self._connection.execute(self._statements.put_peer, asdict(peer))
@@ -149,12 +154,27 @@ class SqlTransaction(Queries):
 
     async def awaken(self, origin: str) -> None:
         await lanes.awaken(self._connection, origin)
+        now = self._clock()
+        if self._heard.is_news(origin, now):
+            await deliveries.hear(self._connection, self._dialect, origin, now)
 
     async def next_due(self) -> datetime | None:
         return await lanes.next_due(self._connection)
 
-    async def dead_letters(self, limit: int) -> tuple[Mapping[str, Any], ...]:
-        return await lanes.dead_letters(self._connection, limit)
+    async def put_circuit(self, origin: str, circuit: Circuit, *, probe: str) -> None:
+        await deliveries.put_circuit(self._connection, self._dialect, origin, circuit, probe=probe)
+
+    async def close_circuit(self, origin: str, *, answered: str) -> None:
+        await deliveries.close_circuit(self._connection, origin, answered=answered)
+
+    async def retry(self, ids: Sequence[int]) -> int:
+        return await deliveries.retry(self._connection, ids)
+
+    async def purge_deliveries(self, now: datetime, *, limit: int) -> int:
+        return await deliveries.purge(self._connection, now, limit=limit)
+
+    async def shorten_queues(self, now: datetime) -> int:
+        return await deliveries.shorten_queues(self._connection, now)
 
     async def put_token(self, token_hash: str, actor: str, created: datetime) -> None:
         row = {"hash": token_hash, "actor": actor, "created": created}

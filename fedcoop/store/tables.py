@@ -369,6 +369,8 @@ lane = Table(
     required("leases", Integer, server_default=text("0")),
     required("served_at", Instant, server_default=text("0")),
     required("failures", Integer, server_default=text("0")),
+    # What a dead server and a peer that was heard concern: all its inboxes.
+    required("origin", String, server_default=text("''"), index=True),
 )
 
 delivery = Table(
@@ -384,22 +386,31 @@ delivery = Table(
     Column("first_tried", Instant),
     required("enqueued_at", Instant),
     Column("reason", String),
-    Index("ix_delivery_inbox", "inbox", "id"),
+    required("state", String, server_default=text("'queued'")),
+    Column("status", Integer),
+    Column("problem", String),
+    Column("ended_at", Instant),
+    # What is still owed (`ended_at` is NULL) in its order, and the rest of a lane by when it ended.
+    Index("ix_delivery_inbox", "inbox", "ended_at", "id"),
+    Index("ix_delivery_activity_id", "activity_id"),
     # Deliveries are deleted, and an id that came back would stand before its elders.
     sqlite_autoincrement=True,
 )
+"""A row stays after its delivery has ended, until it is purged: what became of every message can be seen."""
+DEAD: Final = "state IN ('refused', 'expired')"
+Index("ix_delivery_dead", delivery.c.id, sqlite_where=text(DEAD), postgresql_where=text(DEAD))
 
-dead_letter = Table(
-    "dead_letter",
+circuit = Table(
+    "circuit",
     metadata,
-    Column("n", Row, primary_key=True),
-    required("activity_id", String),
-    required("sender", String),
-    required("inbox", String),
-    required("attempts", Integer),
-    required("reason", String),
-    Column("first_tried", Instant),
-    required("enqueued_at", Instant),
-    required("given_up_at", Instant),
-    Column("body", LargeBinary),
+    Column("origin", String, primary_key=True),
+    required("failures", Integer),
+    required("since", Instant),
+    required("opened", Integer),
+    Column("open_until", Instant),
+    required("failed_at", Instant),
 )
+"""Servers that gave no answer lately, and until when they are left alone."""
+
+heard = Table("heard", metadata, Column("origin", String, primary_key=True), required("at", Instant))
+"""When a server last said something valid to us, to the minute."""

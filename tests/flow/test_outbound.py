@@ -20,11 +20,12 @@ from fedcoop.flow.founding import decide_peer
 from fedcoop.flow.outbound import publish, run_deliveries
 from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
-from fedcoop.ports import Answer
+from fedcoop.ports import Answer, DeliveryQuery
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.messages import Chain, Intent
 from tests.conftest import CountedIds, StoppedClock
 from tests.flow.federation import (
+    Coop,
     Federation,
     PostOffice,
     Ring,
@@ -107,8 +108,8 @@ async def test_an_offer_that_the_owner_refuses_never_happened(federation: Federa
     stored = await lyon.world.store.read(lambda reader: reader.activity(offer))
     assert stored is not None
     assert "409 proposal-closed" in str(stored.refused)
-    dead = await lyon.world.store.write(lambda tx: tx.dead_letters(9))
-    assert [letter["activity_id"] for letter in dead] == [offer]
+    dead = await lyon.world.store.read(lambda r: r.deliveries(DeliveryQuery(states=("refused",))))
+    assert [(one.activity_id, one.status, one.problem) for one in dead] == [(offer, 409, "proposal-closed")]
 
 
 async def crossed(federation: Federation) -> tuple[str, str, list[str]]:
@@ -183,12 +184,14 @@ async def test_only_the_owners_refusal_takes_a_step_back(federation: Federation)
     assert await alpes.confirmed(offer) == [True]
 
 
-async def test_a_refusal_of_what_moves_no_chain_is_a_dead_letter_and_no_more(federation: Federation):
+async def test_a_refusal_of_what_moves_no_chain_is_kept_and_no_more(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     await decide_peer(lyon.world, nantes.base, "blocked")
     said = await nantes.say(nantes.id, "Create", {"type": "Note", "content": "x"}, to=[lyon.id])
-    dead = await nantes.world.store.write(lambda tx: tx.dead_letters(9))
-    assert [letter["activity_id"] for letter in dead] == [said.activity_id]
+    dead = await nantes.world.store.read(lambda r: r.deliveries(DeliveryQuery(states=("refused",))))
+    assert [(one.activity_id, one.status, one.problem) for one in dead] == [
+        (said.activity_id, 403, "blocked")
+    ]
     assert await nantes.owed() == 0
     assert await nantes.read(said.document["object"]["id"], nantes.id) is not None
 
@@ -368,6 +371,119 @@ async def until(condition: Any) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never came to that")
+
+
+async def test_what_became_of_each_copy_can_be_seen(federation: Federation):
+    lyon, nantes, alpes = federation.lyon, federation.nantes, federation.alpes
+    await decide_peer(nantes.world, lyon.base, "blocked")
+    federation.office.down = {alpes.base}
+    said = await lyon.say(lyon.id, "Create", {"type": "Note", "content": "x"}, to=[nantes.id, alpes.id])
+    shown = await lyon.world.store.read(lambda r: r.deliveries(DeliveryQuery(said.activity_id)))
+    of = {one.origin: one for one in shown}
+    assert (of[nantes.base].state, of[nantes.base].status, of[nantes.base].problem) == (
+        "refused", 403, "blocked",
+    )  # fmt: skip
+    assert of[nantes.base].reason == "This co-op does not take messages from yours."
+    assert (of[alpes.base].state, of[alpes.base].attempts) == ("retrying", 1)
+    assert (of[alpes.base].status, of[alpes.base].reason) == (None, "No answer.")
+    assert of[alpes.base].next_at is not None
+    assert of[alpes.base].next_at > lyon.clock()
+    federation.office.down = set()
+    lyon.clock.advance(minutes=1)
+    await settle(federation.office)
+    shown = await lyon.world.store.read(lambda r: r.deliveries(DeliveryQuery(said.activity_id)))
+    assert {one.origin: one.state for one in shown} == {nantes.base: "refused", alpes.base: "delivered"}
+    assert max(one.ended_at for one in shown if one.ended_at) == lyon.clock()
+
+
+async def test_whoever_has_not_admitted_us_yet_parks_what_is_for_them_and_gets_it_when_they_do(
+    federation: Federation,
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    await decide_peer(nantes.world, lyon.base, "pending")
+    said = await lyon.say(lyon.id, "Create", {"type": "Note", "content": "x"}, to=[nantes.id])
+    find = lambda: lyon.world.store.read(lambda r: r.deliveries(DeliveryQuery(said.activity_id)))  # noqa: E731
+    (parked,) = await find()
+    assert (parked.state, parked.problem) == ("parked", "not-in-allow-list")
+    await decide_peer(nantes.world, lyon.base, "allowed")
+    # Their first word to us is the sign that they did.
+    await nantes.say(nantes.id, "Create", {"type": "Note", "content": "y"}, to=[lyon.id])
+    (arrived,) = await find()
+    assert arrived.state == "delivered"
+    assert await lyon.world.store.write(lambda tx: tx.circuit(nantes.base)) is None
+
+
+async def silence(federation: Federation, times: int) -> Coop:
+    """Nantes is down, and Lyon's note to it fails so many times in a row."""
+    lyon = federation.lyon
+    federation.office.down = {federation.nantes.base}
+    await lyon.post(
+        lyon.id, {"type": "Create", "object": {"type": "Note", "content": "x"}, "to": [federation.nantes.id]}
+    )
+    for _ in range(times):
+        await settle(federation.office)
+        lyon.clock.advance(hours=7)
+    return lyon
+
+
+async def test_after_five_silences_a_server_is_left_alone_and_one_answer_ends_it(federation: Federation):
+    nantes = federation.nantes
+    lyon = await silence(federation, 4)
+    circuit = lambda: lyon.world.store.write(lambda tx: tx.circuit(nantes.base))  # noqa: E731
+    before = await circuit()
+    assert before is not None
+    assert (before.failures, before.open_until) == (4, None)
+    await settle(federation.office)
+    opened = await circuit()
+    assert opened is not None
+    assert opened.open_until == lyon.clock() + timedelta(minutes=5)
+    federation.office.down = set()
+    lyon.clock.advance(days=1)
+    await settle(federation.office)
+    assert await circuit() is None
+    assert await lyon.owed() == 0
+
+
+@pytest.mark.parametrize("answer", [Answer(401, "signature-invalid", None, None), Answer(503, None, None, 9)])
+async def test_a_server_that_says_anything_is_not_dead(federation: Federation, answer: Answer):
+    class Says:
+        async def post(self, **_: Any) -> Answer:
+            return answer
+
+    lyon = await silence(federation, 4)
+    lyon.world = federation.office.worlds[lyon.base] = replace(lyon.world, courier=Says())
+    await settle(federation.office, rounds=1)
+    assert await lyon.world.store.write(lambda tx: tx.circuit(federation.nantes.base)) is None
+    assert await lyon.owed() == 1
+
+
+async def test_whoever_is_heard_is_sent_to_at_once(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    await silence(federation, 6)
+    federation.office.down = set()
+    await nantes.say(nantes.id, "Create", {"type": "Note", "content": "again"}, to=[lyon.id])
+    assert await lyon.owed() == 0
+    health = await lyon.world.store.read(lambda r: r.health(nantes.base))
+    assert (health.heard_at, health.circuit) == (lyon.clock(), None)
+
+
+async def test_what_waited_behind_something_given_up_has_waited_since_it_was_owed(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    federation.office.down = {nantes.base}
+    note = {"type": "Create", "object": {"type": "Note", "content": "x"}, "to": [nantes.id]}
+    said = [(await lyon.post(lyon.id, note)).activity_id for _ in range(3)]
+    days = 0
+    while await lyon.owed() and days < 30:
+        await settle(federation.office)
+        lyon.clock.advance(days=1)
+        days += 1
+    assert days < 12
+    ends = [
+        one.state
+        for each in said
+        for one in await lyon.world.store.read(lambda r, each=each: r.deliveries(DeliveryQuery(each)))
+    ]
+    assert ends == ["expired"] * 3
 
 
 async def test_the_worker_delivers_what_is_owed_until_it_is_told_to_stop(federation: Federation):

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from fedcoop.flow import upkeep
-from fedcoop.flow.upkeep import expire, run_upkeep
+from fedcoop.flow.upkeep import expire, run_upkeep, tidy
+from fedcoop.ports import DeliveryQuery
+from fedcoop.protocol.limits import DELIVERY_KEPT
 from tests.flow.federation import Federation, a_mission, settle
 from tests.flow.stories import a_published_mission, an_engagement, an_offer
 
@@ -80,3 +82,17 @@ async def test_upkeep_looks_at_once_and_stops_when_told(federation: Federation):
     stop.set()
     await asyncio.wait_for(task, 5)
     assert await nantes.state(mission) == ("expired", 2)
+
+
+async def test_what_became_of_a_delivery_is_kept_for_a_quarter_and_then_forgotten(federation: Federation):
+    lyon = federation.lyon
+    said = await lyon.say(lyon.id, "Create", {"type": "Note", "content": "x"}, to=[federation.nantes.id])
+    of_it = lambda: lyon.world.store.read(lambda r: r.deliveries(DeliveryQuery(said.activity_id)))  # noqa: E731
+    assert [one.state for one in await of_it()] == ["delivered"]
+    lyon.clock.advance(seconds=DELIVERY_KEPT.total_seconds())
+    assert await tidy(lyon.world) == (0, 0)
+    lyon.clock.advance(seconds=1)
+    forgotten, _ = await tidy(lyon.world)
+    assert forgotten > 0
+    assert await of_it() == ()
+    assert await tidy(lyon.world) == (0, 0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fedcoop.protocol.limits import DELIVERY_HORIZON, DELIVERY_MAX_TRIES, DELIVERY_STEPS, ERASURE_HORIZON
 from fedcoop.protocol.model import PROBLEMS
-from fedcoop.protocol.retry import is_erasure, next_attempt, verdict
+from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict
 from tests.protocol.signing import NOW
 
 SIX = timedelta(seconds=6)
@@ -23,10 +23,18 @@ def wait(
     jitter: float = 0.5,
     since: timedelta = timedelta(),
     erasure: bool = False,
+    streak: int = 0,
 ) -> timedelta | None:
     now = NOW + since
     at = next_attempt(
-        attempts, NOW, now, retry_after=retry_after, first_retry=first_retry, jitter=jitter, erasure=erasure
+        attempts,
+        NOW,
+        now,
+        retry_after=retry_after,
+        first_retry=first_retry,
+        jitter=jitter,
+        erasure=erasure,
+        streak=streak,
     )
     return None if at is None else at - now
 
@@ -68,6 +76,25 @@ def test_an_erasure_is_tried_for_a_month():
     assert is_erasure("Delete")
     assert is_erasure("Undo")
     assert not is_erasure("Create")
+
+
+def test_what_comes_after_many_failures_waits_as_long_as_they_did_and_is_tried_as_often():
+    assert wait(1, streak=4) == DELIVERY_STEPS[3]
+    assert wait(5, streak=2) == DELIVERY_STEPS[4]
+    assert wait(1, streak=DELIVERY_MAX_TRIES + 9) == DELIVERY_STEPS[-1]
+    assert wait(DELIVERY_MAX_TRIES, streak=0) is None
+
+
+@pytest.mark.parametrize("status", [None, 408, 500, 502, 503, 504])
+def test_no_answer_or_a_broken_one_is_silence(status: int | None):
+    assert is_silence(status, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after"), [(401, None), (403, None), (429, None), (503, 5), (500, 0)]
+)
+def test_whoever_says_what_is_wrong_or_when_to_come_back_is_there(status: int, retry_after: int | None):
+    assert not is_silence(status, retry_after)
 
 
 def test_nothing_is_tried_after_the_horizon():

@@ -56,7 +56,7 @@ EVERYTHING: Final[tuple[Change, ...]] = (
     a_delivery(SAID),
     KeepEvidence(SAID.id, b"{}", NOON),
 )
-NEVER_CHANGED_BY_MESSAGES: Final = {"peer", "knock", "token", "meta", "dead_letter"}
+NEVER_CHANGED_BY_MESSAGES: Final = {"peer", "knock", "token", "meta", "circuit", "heard"}
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),
     ConfirmLinks(MISSION, 1),

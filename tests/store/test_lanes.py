@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from fedcoop.ports import Delivered, GivenUp, Lane, Outcome, Owed, Transaction, TryAgain
+from fedcoop.ports import Delivered, DeliveryQuery, GivenUp, Lane, Outcome, Owed, Transaction, TryAgain
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON, StoppedClock
 from tests.store.conftest import empty
@@ -100,7 +100,7 @@ async def test_one_who_overslept_settles_nothing(store: SqlStore):
     for outcome in (Delivered((owed[0].id,)), TryAgain(owed[0].id, NOON, "no"), GivenUp(owed[0].id, "no")):
         assert not await settle(store, late, outcome)
     assert names(await store.write(lambda tx: tx.owed(prompt, limit=10))) == ["a", "b"]
-    assert await store.write(lambda tx: tx.dead_letters(10)) == ()
+    assert await store.read(lambda r: r.delivery_counts()) == {"owed": 2, "dead": 0}
     assert await settle(store, prompt, Delivered((owed[0].id,)))
 
 
@@ -184,35 +184,20 @@ async def test_some_delivered_and_then_one_failed_is_one_settlement(store: SqlSt
     assert (names(left), lane.failures) == (["b", "c"], 1)
 
 
-async def test_what_is_given_up_goes_to_the_dead_letters_with_its_reason(store: SqlStore):
+async def test_what_is_given_up_is_owed_no_more_and_its_reason_is_kept(store: SqlStore):
     await owe(store, "a", "b")
     lane, owed = await the_lane(store)
-    await settle(store, lane, TryAgain(owed[0].id, NOON, "503"))
+    await settle(store, lane, TryAgain(owed[0].id, NOON, "down", status=503))
     lane, owed = await the_lane(store)
     later = NOON + timedelta(days=8)
-    assert await settle(store, lane, GivenUp(owed[0].id, "410 gone"), now=later)
-    (letter,) = await store.write(lambda tx: tx.dead_letters(10))
-    assert letter == {
-        "activity_id": activity("a").id,
-        "sender": NANTES,
-        "inbox": INBOX,
-        "attempts": 2,
-        "reason": "410 gone",
-        "first_tried": NOON,
-        "enqueued_at": NOON,
-        "given_up_at": later,
-    }
+    assert await settle(store, lane, GivenUp(owed[0].id, "no more", "refused", 410, "gone"), now=later)
+    (dead,) = await store.read(lambda r: r.deliveries(DeliveryQuery(states=("refused",))))
+    assert (dead.activity_id, dead.sender, dead.inbox, dead.attempts) == (activity("a").id, NANTES, INBOX, 2)
+    assert (dead.status, dead.problem, dead.reason) == (410, "gone", "no more")
+    assert (dead.enqueued_at, dead.first_tried, dead.ended_at, dead.next_at) == (NOON, NOON, later, None)
     _, left = await the_lane(store, now=later)
     assert names(left) == ["b"]
     assert await store.read(lambda r: r.delivery_counts()) == {"owed": 1, "dead": 1}
-
-
-async def test_dead_letters_come_newest_first_and_no_more_than_asked(store: SqlStore):
-    await owe(store, "a", "b", "c")
-    lane, owed = await the_lane(store)
-    await settle(store, lane, *(GivenUp(one.id, "no") for one in owed))
-    letters = await store.write(lambda tx: tx.dead_letters(2))
-    assert [letter["activity_id"] for letter in letters] == [activity("c").id, activity("b").id]
 
 
 async def test_next_due_is_when_the_first_lane_is_free_and_ready(store: SqlStore):
