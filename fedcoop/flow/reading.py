@@ -180,16 +180,16 @@ async def _record(reader: Reader, chain: Chain) -> ChainRecord:
     links = await reader.links(chain.id)
     activities = tuple(strict_json.loads(a.body) for a in history)
     keys = {}
-    for stored in history:
-        local = await reader.actor(stored.actor) if stored.keys is None else None
-        seen = stored.keys.actor if stored.keys else local.document if local else None
-        if seen is not None:
-            keys[stored.actor] = seen
-    for party in chain.parties.values():
+    for party in dict.fromkeys([*(stored.actor for stored in history), *chain.parties.values()]):
         known = await reader.actor(party)
-        if party not in keys and known is not None:
+        if known is not None:
             keys[party] = known.document
-    return ChainRecord(chain, activities, keys, tuple(link.confirmed for link in links))
+    # A stranger's keys as they were, rather than not at all.
+    seen = tuple(stored.keys.actor if stored.keys else None for stored in history)
+    for stored, then in zip(history, seen, strict=True):
+        if then is not None and keys.get(stored.actor, {}).get("type", "Tombstone") == "Tombstone":
+            keys[stored.actor] = then
+    return ChainRecord(chain, activities, keys, tuple(link.confirmed for link in links), seen)
 
 
 def is_party(actor: str | None, chain: Chain, instance: Instance) -> bool:

@@ -8,7 +8,7 @@ signed head.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -32,7 +32,10 @@ class ChainRecord:
     chain: Chain
     activities: tuple[Document, ...]
     keys: Mapping[str, Document]
+    """Of the senders and parties, as they are now."""
     confirmed: tuple[bool, ...]
+    seen: tuple[Document | None, ...] = ()
+    """For each activity its sender's, as it was when the activity was received (INT-12); None where it is as now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,9 @@ def history_document(
     iri: str, records: Sequence[ChainRecord], *, base: str, sign: Callable[[Document, str], Document]
 ) -> dict[str, Any]:
     """Return the history document of `iri`; `sign` signs a chain head for its owner when the owner is ours."""
-    actors: dict[str, Document] = {}
+    actors: list[Document] = []
     chains = []
     for record in records:
-        actors.update(record.keys)
         chain = record.chain
         head = {
             "type": "Document",
@@ -129,8 +131,13 @@ def history_document(
                 "confirmed": list(record.confirmed),
                 "head": sign(head, chain.owner),
                 "activities": list(record.activities),
+                "seen": [_listed(document, actors) for document in _seen(record)],
             }
         )
+    for actor, current in [(actor, now) for record in records for actor, now in record.keys.items()]:
+        # The last one of an actor is as it is now: signed heads are checked with it.
+        if next((d for d in reversed(actors) if d.get("id") == actor), None) != current:
+            actors.append(current)
     return {
         "@context": contexts(base),
         "id": f"{iri}/history",
@@ -138,8 +145,24 @@ def history_document(
         "format": FORMAT,
         "about": iri,
         "chains": chains,
-        "actors": list(actors.values()),
+        "actors": actors,
     }
+
+
+def _seen(record: ChainRecord) -> Iterator[Document | None]:
+    """Yield for each activity the document that its sender's keys are taken from."""
+    for position, activity in enumerate(record.activities):
+        then = record.seen[position] if position < len(record.seen) else None
+        yield then or record.keys.get(str(id_of(activity.get("actor"))))
+
+
+def _listed(document: Document | None, actors: list[Document]) -> int | None:
+    """Return where `document` stands in the list, to which it is added if it is not there."""
+    if document is None:
+        return None
+    if document not in actors:
+        actors.append(document)
+    return actors.index(document)
 
 
 def verify_history(
@@ -155,17 +178,16 @@ def verify_history(
         finding = Finding("", None, None, "malformed-activity", f"Not a history document ({FORMAT}).")
         return Report((), (finding,))
     listed = document.get("actors")
-    actors = {
-        str(a.get("id")): a for a in (listed if isinstance(listed, list) else []) if isinstance(a, Mapping)
-    }
-    findings = [*_pins(actors, pinned or {})]
+    brought = [a if isinstance(a, Mapping) else {} for a in (listed if isinstance(listed, list) else [])]
+    actors = {str(a.get("id")): a for a in brought}
+    findings = [*_pins(brought, pinned or {})]
     reports: list[ChainReport] = []
     proposals: dict[str, list[Chain]] = {}
     # Proposals first: engagements are read against the terms they answer.
     for entry in sorted(
         (c for c in chains if isinstance(c, Mapping)), key=lambda c: c.get("kind") == "Engagement"
     ):
-        report, versions = _replay(entry, actors, proposals)
+        report, versions = _replay(entry, actors, brought, proposals)
         if head is not None and _reaches(report, head) and not report.findings:
             report = replace(report, complete=True)
         reports.append(report)
@@ -182,11 +204,11 @@ def _reaches(report: ChainReport, head: Head) -> bool:
     return last is not None and last.digest == head.digest and head.version in (None, last.version)
 
 
-def _pins(actors: Mapping[str, Document], pinned: Mapping[str, str]) -> list[Finding]:
+def _pins(brought: Sequence[Document], pinned: Mapping[str, str]) -> list[Finding]:
     return [
         Finding("", None, None, "key-unknown", f"{actor} does not have the key that you trust it to have.")
         for actor, key in pinned.items()
-        if key not in _keys(actors.get(actor, {}))
+        if not any(a.get("id") == actor and key in _keys(a) for a in brought)
     ]
 
 
@@ -197,7 +219,10 @@ def _keys(actor: Document) -> list[str]:
 
 
 def _replay(
-    entry: Document, actors: Mapping[str, Document], proposals: Mapping[str, Sequence[Chain]]
+    entry: Document,
+    actors: Mapping[str, Document],
+    brought: Sequence[Document],
+    proposals: Mapping[str, Sequence[Chain]],
 ) -> tuple[ChainReport, list[Chain]]:
     """Replay one chain; stop at the first transition that does not hold. Returns the chain after each step as well."""
     chain: Chain | None = None
@@ -210,9 +235,10 @@ def _replay(
     for position, document in enumerate(documents if isinstance(documents, list) else [], start=1):
         try:
             activity = _read(document)
-            _prove(activity, actors)
+            then = {**actors, activity.actor: _at_receipt(entry, position, activity.actor, actors, brought)}
+            _prove(activity, then)
             placement = place(chain, links, activity)
-            taken = _take(activity, chain, placement, actors, _versions(activity, chain, proposals))
+            taken = _take(activity, chain, placement, then, _versions(activity, chain, proposals))
         except FedcoopError as refusal:
             said = document.get("id") if isinstance(document, Mapping) else None
             findings.append(Finding(name, position, str(said), refusal.code, _told(refusal)))
@@ -220,7 +246,7 @@ def _replay(
         chain = taken.chain
         versions.append(chain)
         links.append(Link(chain.id, chain.version, activity.id, chain.digest, confirmed=True))
-        key = _signing_key(document, actors)
+        key = _signing_key(document, then)
         published = str(document.get("published"))
         row = Proven(
             chain.version,
@@ -244,6 +270,26 @@ def _replay(
     state = chain.state if chain else None
     report = ChainReport(name, kind, owner, state, tuple(proven), complete, signed, tuple(findings))
     return report, versions
+
+
+def _at_receipt(
+    entry: Document,
+    position: int,
+    actor: str,
+    actors: Mapping[str, Document],
+    brought: Sequence[Document],
+) -> Document:
+    """Return the sender's document as it was when the activity was received, which its proof is judged by (INT-12).
+
+    A history without `seen` has one document for each actor. Raises Malformed when `seen` names none of this actor.
+    """
+    seen = entry.get("seen")
+    named = seen[position - 1] if isinstance(seen, list) and position <= len(seen) else None
+    if named is None and actor in actors:
+        return actors[actor]
+    if type(named) is int and 0 <= named < len(brought) and brought[named].get("id") == actor:
+        return brought[named]
+    raise Malformed("key-unknown", "The keys of its sender are not in the file.", expected=actor)
 
 
 def _told(refusal: FedcoopError) -> str:
@@ -282,10 +328,7 @@ def _read(document: Any) -> Activity:
 
 def _prove(activity: Activity, actors: Mapping[str, Document]) -> None:
     """Check the sender's own proof, at the instant that it says it was made."""
-    actor = actors.get(activity.actor)
-    if actor is None:
-        raise Malformed("key-unknown", "The keys of its sender are not in the file.", expected=activity.actor)
-    verify_document(activity.raw, actor, now=said_at(activity.raw))
+    verify_document(activity.raw, actors[activity.actor], now=said_at(activity.raw))
 
 
 def _versions(

@@ -274,3 +274,51 @@ def test_the_document_says_what_it_is_about():
     assert HISTORY["chains"][1]["confirmed"] == [True, True, True]
     assert HISTORY["@context"] == contexts(NANTES)
     assert LYON not in HISTORY["id"]
+
+
+# -- keys that were replaced since (INT-12) ------------------------------------------------------------------
+
+
+def given_up(actor: str) -> dict[str, Any]:
+    """Return the actor's document after its key was declared compromised, from before all that it has said."""
+    document = copy.deepcopy(dict(KEYS[actor]))
+    document["assertionMethod"][0]["revoked"] = "2020-01-01T00:00:00Z"
+    return document
+
+
+def a_history_since(*, seen: bool) -> dict[str, Any]:
+    chain, documents = an_engagement_told()
+    then = tuple(KEYS[d["actor"]] for d in documents) if seen else ()
+    now = {**KEYS, AWA: given_up(AWA)}
+    mission, told_of_it = a_mission_told()
+    records = [
+        ChainRecord(mission, told_of_it, now, (True,) * mission.version),
+        ChainRecord(chain, documents, now, (True,) * chain.version, then),
+    ]
+    return history_document(MISSION, records, base=NANTES, sign=signed_head)
+
+
+def test_a_record_is_judged_by_the_keys_that_its_sender_had_when_it_was_received():
+    assert findings(verify_history(a_history_since(seen=False))) == [(1, "proof-key")]
+    document = a_history_since(seen=True)
+    assert verify_history(document).complete, findings(verify_history(document))
+    assert [a["id"] for a in document["actors"]].count(AWA) == 2
+    trusted = a_multikey(AWA)["publicKeyMultibase"]
+    assert verify_history(document, pinned={AWA: trusted}).ok
+
+
+def test_a_history_without_the_documents_of_the_time_is_read_with_those_it_has():
+    document = a_history()
+    for chain in document["chains"]:
+        del chain["seen"]
+    assert verify_history(document).complete
+
+
+@pytest.mark.parametrize("named", [-1, 99, "0", True, {}])
+def test_the_keys_of_an_activity_are_its_senders_and_nobody_elses(named: Any):
+    document = a_history()
+    others = [n for n, a in enumerate(document["actors"]) if a["id"] != AWA]
+    for wrong in (named, others[0]):
+        forged = copy.deepcopy(document)
+        forged["chains"][1]["seen"][0] = wrong
+        assert findings(verify_history(forged))[0] == (1, "key-unknown")
