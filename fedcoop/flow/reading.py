@@ -69,6 +69,20 @@ async def read_object(iri: str, *, actor: str | None, world: World) -> StoredObj
     return stored
 
 
+def standing_alone(obj: StoredObject, world: World) -> Document:
+    """Return an object of ours as it is read without the activity that brought it (decision D5).
+
+    In an activity its contexts and its proof are the activity's. Alone it needs both: without a context it means
+    nothing to a JSON-LD reader, and without its owner's proof nobody could pass it on. The same object gives the same
+    bytes: its proof is dated from its last change, and Ed25519 adds no chance.
+    """
+    if not obj.local or "proof" in obj.document:
+        return obj.document
+    method, key = world.keyring.proof_key(obj.owner)
+    whole = {**obj.document, "@context": contexts(world.instance.base)}
+    return sign_document(whole, key=key, verification_method=method, created=obj.updated_at)
+
+
 async def read_activity_document(iri: str, *, actor: str | None, world: World) -> Document:
     """Return the activity `iri` as it was signed, if `actor` may read it. Raises NotFound."""
     readers = readers_for(actor, world.instance)

@@ -76,6 +76,9 @@ def draft(intent: Intent, *, base: str, fresh: Fresh, published: str) -> dict[st
         folder = FOLDER_OF_CLASS.get(class_of(obj), "objects")
         kept = {k: v for k, v in obj.items() if k not in ("@context", "id", "bto", "bcc", "proof")}
         body["object"] = {"id": fresh(folder), **kept, "attributedTo": intent.actor}
+    elif intent.type == "Update" and isinstance(obj, Mapping):
+        # What was read from us came with a proof of what it said then.
+        body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "bto", "bcc", "proof")}
     elif intent.type == "Offer" and isinstance(obj, Mapping):
         body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "id", "proof")}
     head = {"@context": contexts(base), "id": fresh("activities"), "type": intent.type, "actor": intent.actor}

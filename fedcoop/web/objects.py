@@ -35,7 +35,8 @@ async def show(request: web.Request) -> web.Response:
     media = answers.wanted_of_object(request, has_page=page is not None)
     if media is HTML and page is not None:
         return await page(request, obj)
-    return answers.as2(request, obj.document, media=media, public=asking is None)
+    alone = reading.standing_alone(obj, services.world)
+    return answers.as2(request, alone, media=media, public=asking is None)
 
 
 async def show_activity(request: web.Request) -> web.Response:

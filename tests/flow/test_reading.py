@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from fedcoop.errors import Gone, NotFound, Unverified
 from fedcoop.flow import reading
+from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import verify_history
+from fedcoop.protocol.proof import verify_document
 from tests.flow.federation import Federation
 from tests.flow.stories import a_published_mission, an_engagement, plainly, proven
 
@@ -71,6 +74,46 @@ async def test_a_message_is_for_whom_it_was_addressed_to(
     await nantes.receive(proven(lyon, awa, said), sender=awa, ring=lyon.ring)
     for read, iri in ((reading.read_activity_document, said["id"]), (reading.read_object, note["id"])):
         assert await readers_of(federation, read, iri, malo, yann, nantes.id, None) == expected
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"type": "Mission", "name": "Vélo"},
+        {"type": "ServiceOffer", "name": "Formation"},
+        {"type": "Need", "name": "Remorque"},
+        {"type": "Note", "content": "<p>Bonjour</p>", "to": [PUBLIC]},
+    ],
+)
+async def test_an_object_of_ours_stands_alone(federation: Federation, document: dict[str, Any]):
+    nantes = federation.nantes
+    iri = (await nantes.post(nantes.id, document)).document["object"]["id"]
+
+    async def alone() -> dict[str, Any]:
+        obj = await reading.read_object(iri, actor=nantes.id, world=nantes.world)
+        return dict(reading.standing_alone(obj, nantes.world))
+
+    first = await alone()
+    owner = await nantes.world.store.read(lambda reader: reader.actor(nantes.id))
+    assert owner is not None
+    verify_document(first, owner.document, now=nantes.clock(), ahead=timedelta(0))
+    assert first["@context"] == contexts(nantes.base)
+    assert first["attributedTo"] == nantes.id
+    nantes.clock.advance(hours=1)
+    assert await alone() == first
+    await nantes.post(nantes.id, {"type": "Update", "object": {**first, "id": iri, "name": "Autre"}})
+    second = await alone()
+    verify_document(second, owner.document, now=nantes.clock(), ahead=timedelta(0))
+    assert (second["name"], second["proof"] == first["proof"]) == ("Autre", False)
+
+
+async def test_what_is_signed_already_is_not_signed_again_nor_what_others_said(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    rule = await reading.read_object(f"{nantes.base}/rules/fixed-price", actor=None, world=nantes.world)
+    assert reading.standing_alone(rule, nantes.world) == rule.document
+    mission = await a_published_mission(nantes)
+    copy = await reading.read_object(mission, actor=lyon.id, world=lyon.world)
+    assert "proof" not in reading.standing_alone(copy, lyon.world)
 
 
 async def test_what_we_say_we_may_read(federation: Federation):

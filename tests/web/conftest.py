@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedcoop.errors import FedcoopError, Malformed
 from fedcoop.flow import c2s, inbound
@@ -198,6 +199,15 @@ class FakeStore:
 
 
 @dataclass
+class FakeRing:
+    """The co-op's key for proofs: `ports.KeyRing`, as far as what is read needs it."""
+
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+    def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
+        return f"{actor}#ed25519-1", self.key
+
+
 class FakeFlows:
     """Stands in for what arrives and what is said: remembers what it was given, answers what it is told to."""
 
@@ -285,7 +295,8 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> FakeFlows:
 def world(reader: FakeReader, clock: StoppedClock, new_id: CountedIds) -> World:
     absent: Any = None
     store: Any = FakeStore(reader)
-    return World(INSTANCE, store, absent, absent, absent, absent, clock, new_id, absent)
+    ring: Any = FakeRing()
+    return World(INSTANCE, store, absent, absent, ring, absent, clock, new_id, absent)
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import pytest
 from fedcoop.errors import NotFound
 from fedcoop.flow import reading
 from fedcoop.protocol import strict_json
-from fedcoop.protocol.build import FOLDER_OF_CLASS
+from fedcoop.protocol.build import FOLDER_OF_CLASS, contexts
 from fedcoop.web.server import OBJECT_FOLDERS
 from tests.conftest import NOON
 from tests.web.conftest import (
     ALICE,
     ALICES_TOKEN,
     BASE,
+    COOP,
     COOPS_TOKEN,
     MEMBERS,
     FakeReader,
@@ -52,6 +53,17 @@ async def test_an_object_is_served_at_its_id(client: Any, reader: FakeReader, fo
     response = await client.get(f"/{folder}/x-1", headers={"Accept": AS2})
     assert (response.status, response.headers["Content-Type"]) == (200, AS2)
     assert (await response.json(content_type=None))["id"] == f"{BASE}/{folder}/x-1"
+
+
+async def test_an_object_of_ours_is_served_with_the_contexts_and_the_proof_of_its_owner(
+    client: Any, reader: FakeReader
+):
+    reader.put(an_object("/missions/x", document={"id": f"{BASE}/missions/x", "type": "Note"}))
+    answers = [await client.get("/missions/x", headers={"Accept": AS2}) for _ in range(2)]
+    served = await answers[0].json(content_type=None)
+    assert served["@context"] == contexts(BASE)
+    assert served["proof"]["verificationMethod"] == f"{COOP}#ed25519-1"
+    assert answers[0].headers["ETag"] == answers[1].headers["ETag"]
 
 
 @pytest.mark.parametrize(
