@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from fedcoop import __version__
 from fedcoop.cli import (
+    deliveries,
     demo,
     doctor,
     follow,
@@ -50,9 +51,18 @@ class SpokenGroup(TyperGroup):
         return translated_help(super().get_usage(ctx))
 
 
-def _group(help_text: str) -> typer.Typer:
+class ListingGroup(SpokenGroup):
+    """A group whose command is `list` when what follows is none of its commands: `fedcoop deliveries DIR`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+def _group(help_text: str, *, cls: type[TyperGroup] = SpokenGroup) -> typer.Typer:
     return typer.Typer(
-        cls=SpokenGroup,
+        cls=cls,
         help=help_text,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -102,7 +112,12 @@ def build() -> typer.Typer:
     peers.command("allow", cls=SpokenCommand, help=peer.HELP_ALLOW)(peer.allow)
     peers.command("block", cls=SpokenCommand, help=peer.HELP_BLOCK)(peer.block)
     peers.command("list", cls=SpokenCommand, help=peer.HELP_LIST)(peer.list_)
+    peers.command("health", cls=SpokenCommand, help=deliveries.HELP_HEALTH)(deliveries.health)
     program.add_typer(peers, name="peer")
+    sent = _group(deliveries.HELP, cls=ListingGroup)
+    sent.command("list", cls=SpokenCommand, help=deliveries.HELP_LIST)(deliveries.list_)
+    sent.command("retry", cls=SpokenCommand, help=deliveries.HELP_RETRY)(deliveries.retry)
+    program.add_typer(sent, name="deliveries")
     keyring = _group(keys.HELP)
     keyring.command("encrypt", cls=SpokenCommand, help=keys.HELP_ENCRYPT)(keys.encrypt)
     keyring.command("passphrase", cls=SpokenCommand, help=keys.HELP_PASSPHRASE)(keys.passphrase)

@@ -9,9 +9,10 @@ from aiohttp import web
 
 import fedcoop
 from fedcoop.errors import Malformed, TryLater, Unavailable
-from fedcoop.flow import reading
+from fedcoop.flow import reading, tracking
 from fedcoop.ports import BoardEntry
 from fedcoop.web import answers, auth
+from fedcoop.web.objects import iri_of
 from fedcoop.web.search import board_query
 from fedcoop.web.services import SERVICES
 
@@ -32,11 +33,31 @@ async def history(request: web.Request) -> web.Response:
     return answers.as2(request, found, media=media, public=False)
 
 
+async def deliveries(request: web.Request) -> web.Response:
+    """Answer with what became of each copy of `?activity=`, to whoever said it and to the co-op; 404 to all others."""
+    asking = await auth.member(request)
+    world = request.app[SERVICES].world
+    found = await tracking.deliveries_of(_one(request, "activity"), actor=asking, world=world)
+    return answers.json_answer(found)
+
+
+async def deliveries_of_activity(request: web.Request) -> web.Response:
+    """The same at the activity's own address."""
+    asking = await auth.member(request)
+    iri = iri_of(request).removesuffix("/deliveries")
+    found = await tracking.deliveries_of(iri, actor=asking, world=request.app[SERVICES].world)
+    return answers.json_answer(found)
+
+
 def _uri(request: web.Request) -> str:
-    uris = request.query.getall("uri", [])
-    if len(uris) != 1 or not uris[0]:
-        raise Malformed("malformed-request", "One uri is looked up at a time.", expected="?uri=<id>")
-    return uris[0]
+    return _one(request, "uri")
+
+
+def _one(request: web.Request, name: str) -> str:
+    values = request.query.getall(name, [])
+    if len(values) != 1 or not values[0]:
+        raise Malformed("malformed-request", f"One {name} is looked up at a time.", expected=f"?{name}=<id>")
+    return values[0]
 
 
 async def board(request: web.Request) -> web.Response:

@@ -87,6 +87,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.get("/actors/coop/members", collections.members)
     yield web.get("/missions", collections.board)
     yield web.get(f"/activities/{NAME}", objects.show_activity)
+    yield web.get(f"/activities/{NAME}/deliveries", api.deliveries_of_activity)
     for folder in (*OBJECT_FOLDERS, "credentials"):
         yield web.get(f"/{folder}/{NAME}", objects.show)
     for folder in CHAIN_FOLDERS:
@@ -94,6 +95,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/lookup", api.lookup)
     yield web.get("/api/v1/history", api.history)
     yield web.get("/api/v1/board", api.board)
+    yield web.get("/api/v1/deliveries", api.deliveries)
     yield web.get("/api/v1/health", api.health)
     for path, handler in _for_any_page():
         yield web.get(path, handler)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import fedcoop
-from fedcoop.flow import reading
+from fedcoop.flow import reading, tracking
 from fedcoop.protocol.shape import PUBLIC
 from tests.conftest import StoppedClock
 from tests.web.conftest import (
@@ -17,6 +17,7 @@ from tests.web.conftest import (
     MEMBERS,
     FakeReader,
     a_row,
+    an_activity,
     an_actor,
     an_object,
     bearer,
@@ -136,3 +137,42 @@ async def test_an_instance_without_its_database_is_not_well(
     response = await client.get("/api/v1/health")
     assert (response.status, await code_of(response)) == (503, "unavailable")
     assert "fire" not in await response.text()
+
+
+# -- what became of a message ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/activities/a/deliveries", f"/api/v1/deliveries?activity={BASE}/activities/a"]
+)
+async def test_the_sender_asks_what_became_of_a_message_at_two_addresses(
+    client: Any, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    asked = []
+
+    async def told(activity_id: str, *, actor: str, world: object) -> dict[str, Any]:
+        asked.append((activity_id, actor))
+        return {"activity": activity_id, "deliveries": []}
+
+    monkeypatch.setattr(tracking, "deliveries_of", told)
+    response = await client.get(path, headers=bearer(ALICES_TOKEN))
+    assert (response.status, response.headers["Cache-Control"]) == (200, "private, no-store")
+    assert await response.json() == {"activity": f"{BASE}/activities/a", "deliveries": []}
+    assert asked == [(f"{BASE}/activities/a", ALICE)]
+    for headers, code in (({}, "token-missing"), (bearer("unknown"), "token-invalid")):
+        response = await client.get(path, headers=headers)
+        assert (response.status, await code_of(response)) == (401, code)
+    assert len(asked) == 1
+
+
+async def test_of_somebody_elses_message_nothing_is_told(client: Any, reader: FakeReader):
+    reader.put(an_activity("/activities/a"))
+    for path in ("/activities/a/deliveries", "/activities/none/deliveries"):
+        response = await client.get(path, headers=bearer(ALICES_TOKEN))
+        assert (response.status, await code_of(response)) == (404, "not-found")
+
+
+@pytest.mark.parametrize("query", ["", "?activity=", "?activity=a&activity=b"])
+async def test_one_message_is_asked_for_at_a_time(client: Any, query: str):
+    response = await client.get(f"/api/v1/deliveries{query}", headers=bearer(ALICES_TOKEN))
+    assert (response.status, await code_of(response)) == (400, "malformed-request")
