@@ -180,7 +180,7 @@ def _update_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
     given = {k: v for k, v in (said.object or {}).items() if k not in ("@context", "proof")}
     merged = {**scene.chain.document, **given}
     whole = {k: v for k, v in merged.items() if v is not None}
-    whole["updated"] = body["published"]
+    whole = {**whole, **_told_anew(scene.chain.document, given, whole), "updated": body["published"]}
     to, cc = scope_audience(
         str(whole.get("relayScope", "public")), said.actor, coop=f"{scene.base}/actors/coop"
     )
@@ -189,6 +189,17 @@ def _update_proposal(body: dict[str, Any], said: Activity, scene: Scene, fresh: 
         to, cc = ([t for t in [*to, *cc] if not t.endswith("#Public")], [])
     whole["to"], whole["cc"] = to, cc
     return {**body, "object": whole, "to": to, "cc": cc}
+
+
+def _told_anew(before: Document, given: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what we had filled in from what has changed: it says what holds now, unless the client says otherwise."""
+    anew: dict[str, Any] = {}
+    names = before.get("nameMap")
+    if "name" in given and "nameMap" not in given and isinstance(names, Mapping):
+        anew["nameMap"] = {k: given["name"] if v == before.get("name") else v for k, v in names.items()}
+    if "content" not in given and before.get("content") == _plain_content(before):
+        anew["content"] = _plain_content({**whole, **anew})
+    return anew
 
 
 def _update_actor(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> dict[str, Any]:
@@ -245,6 +256,8 @@ def _plain_content(document: Document) -> str:
     parts = [str(document.get("name", ""))]
     if isinstance(place, Mapping) and place.get("name"):
         parts.append(str(place["name"]))
+    if isinstance(document.get("startTime"), str):
+        parts.append(document["startTime"][:10])
     if isinstance(total, Mapping):
         parts.append(f"{total.get('value')} {total.get('currency', 'EUR')} HT")
     text = ", ".join(p.replace("&", "&amp;").replace("<", "&lt;") for p in parts if p)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -209,6 +210,22 @@ def test_an_update_is_partial_when_said_and_whole_when_it_goes_out():
         "cc": [f"{OWNER}/followers"],
     }
     assert (whole["stateVersion"], whole["previousDigest"]) == (chain.version + 1, chain.digest)
+
+
+def test_what_was_filled_in_says_after_an_update_what_holds_then():
+    first = created(
+        name="Vélo", location={"type": "Place", "name": "Nantes"}, startTime="2026-12-12T09:00:00Z"
+    )
+    chain = replace(a_chain("Mission", "published"), document=first["object"])
+    second = updated(chain, name="Vélo-cargo", startTime="2026-12-13T09:00:00Z")["object"]
+    assert second["nameMap"] == {"fr": "Vélo-cargo"}
+    assert "Vélo-cargo, Nantes, 2026-12-13, 1140.00 EUR HT" in second["content"]
+    # What the client wrote stays as it is, in whatever it is written.
+    own = replace(chain, document={**chain.document, "content": "<p>À moi.</p>", "nameMap": {"en": "Bike"}})
+    third = updated(own, name="Vélo-cargo")["object"]
+    assert (third["content"], third["nameMap"]) == ("<p>À moi.</p>", {"en": "Bike"})
+    fourth = updated(chain, name="Vélo-cargo", nameMap={"fr": "x"}, content="y")["object"]
+    assert (fourth["content"], fourth["nameMap"]) == ("y", {"fr": "x"})
 
 
 @pytest.mark.parametrize("state", ["assigned", "started", "delivered", "accepted", "settled", "cancelled"])
