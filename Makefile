@@ -19,7 +19,7 @@ FEDIFY_READY  := tests/fedify/node_modules/.ready-$(call sum,tests/fedify/packag
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-run demo test check format lint types walls vocab fix bench pasture fedify chromium clean
+.PHONY: help setup setup-run demo test check format lint types walls vocab fix bench bench-isolation pasture fedify chromium clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ fix: setup ## format the code and apply the safe fixes
 
 bench: setup ## the benchmarks, as ratios to a bare handler measured in the same run
 	$(BIN)/python bench/run.py $(ARGS)
+
+bench-isolation: setup ## what twenty dead or slow peers cost two live ones, as a ratio in one run
+	$(BIN)/python bench/isolation.py $(ARGS)
 
 clean: ## remove what the set-up, the tests and the tools made (no instance's data)
 	rm -rf $(VENV) .setup tests/fedify/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,7 @@ from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
 from fedcoop.ports import Answer, DeliveryQuery
 from fedcoop.protocol.facts import Facts
-from fedcoop.protocol.messages import Chain, Intent
+from fedcoop.protocol.messages import Chain, Intent, PutActor
 from tests.conftest import CountedIds, StoppedClock
 from tests.flow.federation import (
     Coop,
@@ -514,6 +515,62 @@ async def test_the_worker_delivers_what_is_owed_until_it_is_told_to_stop(federat
     finally:
         stop.set()
         await asyncio.wait_for(task, 10)
+
+
+class Mute:
+    """A courier to two servers that take everything, ten that refuse the connection and ten that never answer."""
+
+    def __init__(self) -> None:
+        self.took: list[tuple[str, str]] = []
+        self.tried: set[str] = set()
+        self.mercy = asyncio.Event()
+
+    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+        self.tried.add(inbox)
+        if "live" in inbox:
+            self.took.append((inbox, json.loads(body)["id"]))
+            return Answer(202, None, None, None)
+        if "slow" in inbox:
+            await self.mercy.wait()
+        raise Unavailable("unavailable", "No answer.")
+
+
+async def test_twenty_dead_or_slow_peers_hold_neither_of_two_live_ones_back(federation: Federation):
+    lyon, courier = federation.lyon, Mute()
+    world = replace(lyon.world, courier=courier)
+    kinds = {"live": 2, "slow": 10, "dead": 10}
+    bases = [f"https://{kind}{n}.example" for kind, count in kinds.items() for n in range(count)]
+    for base in bases:
+        await decide_peer(world, base, "allowed", network=False, note="")
+    actors = [
+        PutActor({"id": f"{base}/coop", "inbox": f"{base}/inbox"}, local=False, fetched_at=lyon.clock())
+        for base in bases
+    ]
+    await world.store.write(lambda tx: tx.make(actors))
+    wake, stop = asyncio.Event(), asyncio.Event()
+    worker = asyncio.create_task(run_deliveries(world, wake=wake, stop=stop))
+    said = []
+    try:
+        for number in range(30):
+            note = {"type": "Note", "content": str(number)}
+            everybody = {"type": "Create", "object": note, "to": [f"{base}/coop" for base in bases]}
+            said.append((await lyon.post(lyon.id, everybody)).activity_id)
+            wake.set()
+
+        async def all_arrived() -> bool:
+            return len(courier.took) == 60
+
+        await until(all_arrived)
+        # Each live peer has everything, in order, while every slow one is still to say its first word.
+        for base in bases[:2]:
+            assert [activity for inbox, activity in courier.took if inbox == f"{base}/inbox"] == said
+        assert courier.tried == {f"{base}/inbox" for base in bases}
+        assert not courier.mercy.is_set()
+    finally:
+        courier.mercy.set()
+        stop.set()
+        wake.set()
+        await worker
 
 
 async def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun(federation: Federation):
