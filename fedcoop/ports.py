@@ -6,7 +6,7 @@ Courier), `app.py` (Clock, NewId), `store/keyfolder.py` (KeyRing).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, TypeVar
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocument, Link
+from fedcoop.protocol.policy import PeerState
 
 T = TypeVar("T")
 
@@ -24,8 +25,6 @@ Clock: TypeAlias = Callable[[], datetime]
 
 NewId: TypeAlias = Callable[[], str]
 """Returns a new unguessable, time-ordered URL-safe name (no slash)."""
-
-PeerState: TypeAlias = Literal["pending", "allowed", "limited", "frozen", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,44 @@ class Peer:
     """True when it belongs to the same network as we do (relayScope `network`)."""
     note: str
     since: datetime
+    reason: str = ""
+    """Why, as the peer and the members on both sides are told it; `note` is for the operator alone."""
+    decided_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One entry of a peer's history: what was decided, by whom, when, why, and where it came from."""
+
+    origin: str
+    state: PeerState
+    network: bool
+    note: str
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    source: str
+    """`operator`, or the id of the list that it was imported from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A server that knocked and that nobody decided about. That it was really that one was not verified."""
+
+    origin: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAnswer:
+    """How a peer last refused us as its operator decided: the problem's code, and the reason that it gave."""
+
+    origin: str
+    code: str
+    reason: str
+    at: datetime
 
 
 Way: TypeAlias = Literal["draft-cavage", "rfc9421", "rfc9421-ed25519"]
@@ -235,9 +272,9 @@ class GivenUp:
 Outcome: TypeAlias = Delivered | TryAgain | GivenUp
 
 DeliveryState: TypeAlias = Literal[
-    "queued", "retrying", "parked", "delivered", "refused", "expired", "cancelled"
+    "queued", "retrying", "parked", "held", "delivered", "refused", "expired", "cancelled"
 ]
-"""What became of a delivery. The first three are owed; the others are its end."""
+"""What became of a delivery. The first three are owed, `held` waits for our operator; the others are its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +325,34 @@ class Health:
     """How long its last deliveries took, from when they were owed to its answer, shortest first."""
 
 
-class Transaction(Protocol):
+class PeerBook(Protocol):
+    """What is read of other co-ops' servers, by origin, inside and outside of a transaction."""
+
+    async def decisions(self, origin: str) -> tuple[Decision, ...]:
+        """Return everything that was decided about a peer, the oldest first."""
+        ...
+
+    async def stranger(self, origin: str) -> Stranger | None: ...
+    async def strangers(self) -> tuple[Stranger, ...]:
+        """Return who knocked and was not decided about, the latest first."""
+        ...
+
+    async def peer_answer(self, origin: str) -> PeerAnswer | None: ...
+    async def peer_answers(self) -> tuple[PeerAnswer, ...]: ...
+    async def follows_with(self, origin: str) -> tuple[Follow, ...]:
+        """Return the accepted follows of which one side is at `origin`."""
+        ...
+
+    async def chains_with(self, origin: str) -> tuple[Chain, ...]:
+        """Return the chains that somebody at `origin` is a party of, the oldest first."""
+        ...
+
+    async def shown_of(self, origin: str) -> int:
+        """Return how many open proposals of `origin` are on our board."""
+        ...
+
+
+class Transaction(PeerBook, Protocol):
     """Reads and writes that happen together or not at all. `chain` locks what it returns until the end."""
 
     async def activity(self, activity_id: str) -> StoredActivity | None: ...
@@ -296,6 +360,35 @@ class Transaction(Protocol):
     async def peer(self, origin: str) -> Peer | None: ...
     async def peers(self) -> tuple[Peer, ...]: ...
     async def put_peer(self, peer: Peer) -> None: ...
+    async def put_decision(self, decision: Decision) -> None: ...
+    async def put_stranger(self, stranger: Stranger) -> None: ...
+    async def forget_stranger(self, origin: str) -> None: ...
+    async def put_peer_answer(self, answer: PeerAnswer) -> None: ...
+    async def forget_peer_answer(self, origin: str) -> None: ...
+    async def owed_to(self, origin: str) -> tuple[str, ...]:
+        """Ids of the activities that are owed to `origin`."""
+        ...
+
+    async def waiting_for(self, origin: str) -> int:
+        """How many deliveries to `origin` wait, those that are kept back included."""
+        ...
+
+    async def keep_back(self, origin: str, activity_id: str | None = None) -> None:
+        """Send nothing of what is owed to `origin`, or no copy of that activity, until it is let go."""
+        ...
+
+    async def let_go(self, origin: str, now: datetime) -> None:
+        """Owe again, in its order, what was kept back."""
+        ...
+
+    async def send_again(self, origin: str, codes: Collection[str]) -> int:
+        """Owe again what `origin` has refused with one of these problems; return how many deliveries."""
+        ...
+
+    async def closed_since(self, since: datetime) -> tuple[Chain, ...]:
+        """Missions and listings of local owners, not open any more, older than `since` and moved after it."""
+        ...
+
     async def put_knock(self, knock: Knock) -> None: ...
     async def actor(self, actor_id: str) -> StoredActor | None: ...
     async def local_actors(self) -> tuple[StoredActor, ...]: ...
@@ -377,7 +470,7 @@ class Transaction(Protocol):
     async def put_meta(self, key: str, value: str) -> None: ...
 
 
-class Reader(Protocol):
+class Reader(PeerBook, Protocol):
     """Reads for pages and collections; sees only what is committed."""
 
     async def activity(self, activity_id: str) -> StoredActivity | None: ...

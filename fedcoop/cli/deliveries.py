@@ -56,8 +56,9 @@ States = Annotated[
         "--state",
         metavar="STATE",
         help=say(
-            "Only in this state (repeatable): queued, retrying, parked, delivered, refused, expired, cancelled.",
-            "Seulement dans cet état (répétable) : queued, retrying, parked, delivered, refused, expired, cancelled.",
+            "Only in this state (repeatable): queued, retrying, parked, held, delivered, refused, expired, cancelled.",
+            "Seulement dans cet état (répétable) : queued, retrying, parked, held, delivered, refused, expired, "
+            "cancelled.",
         ),
     ),
 ]
@@ -212,6 +213,11 @@ def sentence(delivery: Delivery, to: str) -> str:
             return say(
                 f"{to} does not admit our co-op yet; next try {later} ({said})",
                 f"{to} n’admet pas encore notre coopérative ; prochain essai {later} ({said})",
+            )
+        case "held":
+            return say(
+                f"Kept back for {to}: our own operator has frozen or blocked this co-op",
+                f"Retenue pour {to} : notre propre opérateur a gelé ou bloqué cette coopérative",
             )
         case "refused":
             return say(f"Refused by {to} {ended}: {said}", f"Refusée par {to} {ended} : {said}")

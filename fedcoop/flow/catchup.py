@@ -7,16 +7,18 @@ duplicate to it, and has no second effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from fedcoop.flow.world import Instance
 from fedcoop.ports import Follow, Peer, StoredActor, Transaction
 from fedcoop.protocol.audience import Follower, inboxes
 from fedcoop.protocol.ids import origin
-from fedcoop.protocol.messages import Deliver
+from fedcoop.protocol.messages import Chain, Deliver
+from fedcoop.protocol.policy import TABLE
 from fedcoop.protocol.shape import recipients
 
-REACHED = frozenset({"allowed", "limited"})
+REACHED = frozenset(state for state, rights in TABLE.items() if rights.board)
 """States of a peer to whom copies are owed; blocked and frozen ones are owed none (D7)."""
 
 
@@ -30,7 +32,7 @@ async def remote_follower(
     peer = peers.get(origin(stored.id))
     if peer is None or peer.state not in REACHED:
         return None
-    return Follower(stored.id, inbox_of(stored), peer.network)
+    return Follower(stored.id, inbox_of(stored), peer.network and TABLE[peer.state].network)
 
 
 async def owed_board(
@@ -40,23 +42,35 @@ async def owed_board(
 
     Those are its own, and for a follower of our co-op its members' too.
     """
+    return await _owed_of(tx, await tx.open_proposals(), followed, follower, instance)
+
+
+async def _owed_of(
+    tx: Transaction, chains: Sequence[Chain], followed: str, follower: Follower, instance: Instance
+) -> tuple[Deliver, ...]:
     owed: list[Deliver] = []
     followers = {followed: [follower]}
-    for chain in await tx.open_proposals():
+    for chain in chains:
         # What it says now of the audience holds for the whole: a scope never narrows (`guards.listing_terms`).
         for inbox in inboxes(recipients(chain.document), base=instance.base, followers=followers, actors={}):
             owed += [Deliver(said.id, said.actor, inbox, said.body) for said in await tx.history(chain.id)]
     return tuple(owed)
 
 
-async def owed_boards(tx: Transaction, peer: Peer, instance: Instance) -> tuple[Deliver, ...]:
-    """Return what followers at `peer` are owed of all our actors: the operator has just let it in, or further in."""
+async def owed_boards(
+    tx: Transaction, peer: Peer, instance: Instance, *, since: datetime
+) -> tuple[Deliver, ...]:
+    """Return what followers at `peer` are owed of all our actors: the operator has just let it in, or further in.
+
+    That is the board as it stands, and the end of what was on it before `since` and went on without them.
+    """
     owed: list[Deliver] = []
+    chains = (*await tx.open_proposals(), *await tx.closed_since(since))
     for ours in await tx.local_actors():
         for follow in await tx.followers(ours.id):
             follower = await remote_follower(tx, follow, {peer.origin: peer}, instance)
             if follower is not None:
-                owed += await owed_board(tx, ours.id, follower, instance)
+                owed += await _owed_of(tx, chains, ours.id, follower, instance)
     return tuple(owed)
 
 

@@ -1,4 +1,4 @@
-"""How an instance comes to be, and who belongs to it: the co-op, its members, and the peers it works with (D7, D11)."""
+"""How an instance comes to be, and who belongs to it: the co-op and its members (D11)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from fedcoop.errors import Conflict, Invalid, Misconfigured, NotFound
-from fedcoop.flow.catchup import REACHED, owed_boards
+from fedcoop.flow import peering
 from fedcoop.flow.reading import hash_token
 from fedcoop.flow.scene import credential_id
 from fedcoop.flow.world import World
-from fedcoop.ports import Peer, PeerState, Transaction
+from fedcoop.ports import Transaction
 from fedcoop.protocol import actors
 from fedcoop.protocol.actors import PublicKeys
 from fedcoop.protocol.build import contexts
-from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import Change, Document, PutActor, PutObject
 from fedcoop.protocol.model import CODE_LISTS
 from fedcoop.protocol.multikey import encode_public, public_key_to_pem
@@ -31,6 +30,9 @@ CREDENTIAL_LIFE: Final = timedelta(days=364)
 
 _USERNAME: Final = re.compile(r"[a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_]+)?")
 """What WebFinger and its readers take (DISC-3)."""
+
+decide_peer, list_peers = peering.decide_peer, peering.list_peers
+"""Whoever founds an instance says next with whom it works."""
 
 RESERVED: Final = frozenset({"coop", "actor", "admin", "inbox", "outbox"})
 
@@ -162,51 +164,6 @@ async def add_members(world: World, newcomers: Sequence[Newcomer]) -> tuple[NewM
 async def add_member(world: World, newcomer: Newcomer) -> NewMember:
     """Add one person; as `add_members`."""
     return (await add_members(world, [newcomer]))[0]
-
-
-async def decide_peer(
-    world: World, peer_origin: str, state: PeerState, *, network: bool | None = None, note: str | None = None
-) -> Peer:
-    """Record what the operator decides about another instance, and return it. What is not given stays as it was.
-
-    Raises:
-        Malformed: it is not an origin (`bad-id`); Conflict: it is our own.
-    """
-    instance = world.instance
-    check_id(peer_origin + "/", allow_origins=instance.allow_origins)
-    host = origin(peer_origin)
-    if host == instance.base:
-        raise Conflict("local-id", "This is your own instance.", received=host)
-
-    async def work(tx: Transaction) -> Peer:
-        known = await tx.peer(host)
-        peer = Peer(
-            origin=host,
-            state=state,
-            network=network if network is not None else known.network if known else False,
-            note=note if note is not None else known.note if known else "",
-            since=world.clock(),
-        )
-        await tx.put_peer(peer)
-        # Whoever is let in, or further in, sees the board as if it had been there.
-        if peer.state in REACHED and (
-            known is None or known.state not in REACHED or peer.network > known.network
-        ):
-            await tx.make(await owed_boards(tx, peer, instance))
-        return peer
-
-    decided = await world.store.write(work)
-    world.doorbell.ring()
-    return decided
-
-
-async def list_peers(world: World) -> tuple[Peer, ...]:
-    """Return every instance that the operator has decided about."""
-
-    async def work(tx: Transaction) -> tuple[Peer, ...]:
-        return await tx.peers()
-
-    return await world.store.write(work)
 
 
 async def publish_rule(world: World, *, name: str, rule: Document) -> str:

@@ -12,12 +12,13 @@ import structlog
 
 from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Unverified
 from fedcoop.flow.catchup import REACHED
+from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, StoredActor, Transaction
 from fedcoop.protocol import credentials
-from fedcoop.protocol.authorise import Ignored, authorise
+from fedcoop.protocol.authorise import Ignored, Scene, authorise
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import (
     Activity,
@@ -29,6 +30,7 @@ from fedcoop.protocol.messages import (
     Verified,
 )
 from fedcoop.protocol.opening import open_request
+from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
 from fedcoop.protocol.verification import verify
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
@@ -64,7 +66,12 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
-    await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of, instance))
+    try:
+        await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of, instance))
+    except Forbidden as refusal:
+        if refusal.code == "not-in-allow-list":
+            await knocked(world, origin(claimed.activity.actor))
+        raise
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
     verified = await _verify(world, claimed, now)
@@ -78,10 +85,12 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         seen = await tx.activity(activity.id)
         if seen is not None:
             if seen.body_digest == hashlib.sha256(activity.body).digest():
+                await heard_again(tx, activity, await tx.chain(activity.id))
                 return Receipt("duplicate", activity.id)
             raise _Reused(activity)
         # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
         scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
+        await _passes(tx, activity, scene, instance)
         check_shape(activity, scene)
         try:
             authorised = authorise(verified, scene)
@@ -89,6 +98,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
             return _ignored(activity, ignored.why)
         # A server that speaks is there again: what waits for it need not wait out its back-off.
         await tx.awaken(origin(activity.actor))
+        await heard_again(tx, activity, scene.chain)
         # (3) The sender as its server shows it, unless we have it as new as that, or from itself.
         known = await tx.actor(activity.actor)
         if known is None or (not known.local and known.fetched_at < verified.keys.fetched_at):
@@ -166,6 +176,17 @@ async def _verify(world: World, claimed: Claimed, now: datetime) -> Verified:
     return verify(claimed, again, now=now, window=window)
 
 
+async def _passes(tx: Transaction, activity: Activity, scene: Scene, instance: Instance) -> None:
+    """Raise Forbidden for what a peer in its state may not do (D7); only now is it known who speaks, and of what."""
+    host = origin(activity.actor)
+    peer = await tx.peer(host)
+    admit(peer, host, contact=f"{instance.base}/")
+    if peer is None or TABLE[peer.state].deeds == EVERYTHING:
+        return
+    if not passes(peer.state, await deed(tx, activity, scene.chain, host)):
+        raise refusal_of(peer, host, contact=f"{instance.base}/")
+
+
 class _Reused(FedcoopError):
     """An id came again with another body; raised so that the transaction keeps nothing of it."""
 
@@ -184,24 +205,3 @@ async def _admit(reader: Reader, activity: Activity, inbox_of: str | None, insta
     # (2) The sender's server is one that our operator decided to work with.
     host = origin(activity.actor)
     admit(await reader.peer(host), host, contact=f"{instance.base}/")
-
-
-def admit(peer: Peer | None, host: str, *, contact: str) -> None:
-    """Return when the operator's decision about `host` lets its messages in; raises Forbidden when not.
-
-    `contact` is the page of whom to ask.
-    """
-    if peer is None or peer.state == "pending":
-        raise Forbidden(
-            "not-in-allow-list",
-            "This co-op does not federate with yours yet; ask its operator.",
-            received=host,
-            extra={"contact": contact},
-        )
-    if peer.state in ("blocked", "frozen"):
-        raise Forbidden(
-            "blocked",
-            "This co-op does not take messages from yours.",
-            received=host,
-            extra={"contact": contact},
-        )

@@ -18,6 +18,7 @@ from datetime import datetime
 import structlog
 
 from fedcoop.errors import Conflict, TryLater
+from fedcoop.flow.peering import note_answers
 from fedcoop.flow.saying import Said, having_met, say
 from fedcoop.flow.scene import split
 from fedcoop.flow.world import World
@@ -137,6 +138,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         if not await tx.settle(lane, outcomes, now=now):
             return
         await _judge_server(tx, lane, outcomes, world=world, now=now)
+        await note_answers(tx, server_of(lane.inbox), outcomes, now)
         # (2) What the owner of a chain took is final; what it refused is taken back.
         for item in arrived:
             await _confirm(tx, item, lane)

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from fedcoop.errors import Forbidden, Unavailable
+from fedcoop.errors import Unavailable
 from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
+from fedcoop.flow.peering import deed, refusal_of_our_own
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Follow, Peer, Transaction
@@ -31,6 +32,7 @@ from fedcoop.protocol.messages import (
     PutActor,
     RecordActivity,
 )
+from fedcoop.protocol.policy import passes
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
 
@@ -60,8 +62,12 @@ async def keep(
     now: datetime,
     inbox_of: tuple[str, ...],
     client_key: str | None = None,
+    answering: bool = False,
 ) -> tuple[Intent, ...]:
-    """Record the activity and its effects; return what our actors have to say in answer."""
+    """Record the activity and its effects; return what our actors have to say in answer.
+
+    What is said in answer to something is kept back for a peer that it may not pass to; anything else is refused.
+    """
     activity, instance = authorised.activity, world.instance
     local = instance.hosts(activity.actor)
     effects = effects_of(authorised, scene, communes=instance.communes)
@@ -74,13 +80,21 @@ async def keep(
         outbox_of=activity.actor if local else None,
         client_key=client_key,
     )
-    owed = await _owed(tx, activity, scene, world) if local else ()
-    await tx.make([record, *effects.changes, *owed])
+    owed = await _owed(tx, activity, scene, world, answering=answering) if local else Copies((), frozenset())
+    await tx.make([record, *effects.changes, *owed.deliveries])
+    for host in owed.kept_back:
+        await tx.keep_back(host, activity.id)
     return tuple(effects.reactions)
 
 
 async def say(
-    tx: Transaction, intent: Intent, *, world: World, now: datetime, keys: Mapping[str, Document]
+    tx: Transaction,
+    intent: Intent,
+    *,
+    world: World,
+    now: datetime,
+    keys: Mapping[str, Document],
+    answering: bool = False,
 ) -> Said:
     """Let a local actor speak: build, sign, authorise, record; raises what these raise, and keeps nothing then."""
     instance = world.instance
@@ -100,7 +114,14 @@ async def say(
     check_shape(activity, scene)
     authorised = authorise_own(activity, scene)
     reactions = await keep(
-        tx, authorised, scene, world=world, now=now, inbox_of=(), client_key=intent.client_key
+        tx,
+        authorised,
+        scene,
+        world=world,
+        now=now,
+        inbox_of=(),
+        client_key=intent.client_key,
+        answering=answering,
     )
     await answer(tx, reactions, world=world, now=now, keys=keys)
     return Said(activity, scene)
@@ -120,7 +141,7 @@ async def answer(
     which the same reaction is not caused again.
     """
     for intent in reactions:
-        await say(tx, intent, world=world, now=now, keys=keys)
+        await say(tx, intent, world=world, now=now, keys=keys, answering=True)
 
 
 def check_shape(activity: Activity, scene: Scene) -> None:
@@ -174,14 +195,28 @@ async def _readers_inboxes(
     return [reader for reader in found if reader != activity.actor]
 
 
-async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World) -> tuple[Deliver, ...]:
-    """Return one delivery for each remote inbox that is owed a copy; blocked and frozen peers are owed none.
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What is owed of an activity, and the peers to whom none of it goes for now."""
+
+    deliveries: tuple[Deliver, ...]
+    kept_back: frozenset[str]
+
+
+async def _owed(
+    tx: Transaction, activity: Activity, scene: Scene, world: World, *, answering: bool
+) -> Copies:
+    """Return one delivery for each remote inbox that is owed a copy, as the operator's decisions let it pass (D7).
 
     Whoever is accepted as a follower is owed the board as well. Raises Forbidden when somebody is asked for something
-    who would never hear of it.
+    who would never hear of it, or when a step of an engagement would not reach the other side.
     """
     instance = world.instance
     peers = {p.origin: p for p in await tx.peers()}
+    # A frozen peer is for this one message as one that we work with, or as none at all.
+    for host, frozen in [(o, p) for o, p in peers.items() if p.state == "frozen"]:
+        if passes("frozen", await deed(tx, activity, scene.chain, host)):
+            peers[host] = replace(frozen, state="allowed")
     reached = {o for o, p in peers.items() if p.state in REACHED}
     followers: dict[str, list[Follower]] = {}
     for speaker in _spoken_for(activity, scene, instance):
@@ -189,17 +224,20 @@ async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World)
             found = [await remote_follower(tx, f, peers, instance) for f in await tx.followers(speaker)]
             followers[speaker] = [follower for follower in found if follower is not None]
     actors: dict[str, str] = {}
+    kept_back: set[str] = set()
+    between_parties = scene.chain is not None and scene.chain.kind == "Engagement"
     for recipient in activity.recipients:
         if recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient):
             continue
-        if origin(recipient) not in reached:
-            if activity.type in ASKS:
-                raise Forbidden(
-                    "not-in-allow-list",
-                    "Our co-op does not federate with this one; its operator decides.",
-                    expected="a co-op that `fedcoop peer allow` has let in",
-                    received=origin(recipient),
-                )
+        host = origin(recipient)
+        if host not in reached:
+            if activity.type in ASKS or (between_parties and not answering):
+                raise refusal_of_our_own(peers.get(host), host)
+            known = await tx.actor(recipient)
+            if host in peers and known is not None:
+                # Its answer waits for the operator to decide otherwise.
+                kept_back.add(host)
+                actors[recipient] = inbox_of(known)
             continue
         stored = await tx.actor(recipient)
         if stored is None:
@@ -207,7 +245,8 @@ async def _owed(tx: Transaction, activity: Activity, scene: Scene, world: World)
         actors[recipient] = inbox_of(stored)
     owed = inboxes(activity.recipients, base=instance.base, followers=followers, actors=actors)
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
-    return (*copies, *await _owed_to_newcomer(tx, activity, scene, peers, instance))
+    board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
+    return Copies((*copies, *board), frozenset(kept_back))
 
 
 def _spoken_for(activity: Activity, scene: Scene, instance: Instance) -> tuple[str, ...]:

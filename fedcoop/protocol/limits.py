@@ -281,6 +281,15 @@ INBOX_RATE_PER_PEER: Final = (300, timedelta(minutes=5))
 INBOX_RATE_PER_ADDRESS: Final = (120, timedelta(minutes=1))
 """Requests of one address (IPv6: its /64) whose signature is not good."""
 
+STRANGER_EVERY: Final = timedelta(hours=1)
+"""A co-op that nobody decided about and that knocks is written down at most this often."""
+
+STRANGERS_PER_MINUTE: Final = 10
+"""New ones written down in a minute: to make names up costs a sender nothing, and us a row each."""
+
+MAX_STRANGERS: Final = 200
+"""Co-ops kept that knocked and were not decided about; those that knocked longest ago make room."""
+
 READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 """Reads of one address without a token; Mastodon's figure."""
 

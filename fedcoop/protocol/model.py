@@ -3760,6 +3760,7 @@ CODE_LISTS: Mapping[str, Codes] = MappingProxyType(
                 "token-invalid": Label("Jeton refusé", "Token refused"),
                 "not-in-allow-list": Label("Coopérative pas encore admise", "Co-operative not admitted yet"),
                 "blocked": Label("Expéditeur bloqué", "Sender blocked"),
+                "frozen": Label("Coopérative gelée", "Co-operative frozen"),
                 "wrong-party": Label("Mauvaise partie", "Wrong party"),
                 "not-owner": Label("Pas le propriétaire", "Not the owner"),
                 "not-visible": Label("Diffusion non permise", "Audience not allowed"),
@@ -5963,6 +5964,14 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Sender blocked",
             "Cette coopérative a bloqué l'expéditeur ; la page de contact dit à qui s'adresser.",
             "This co-operative has blocked the sender; its contact page says whom to ask.",
+        ),
+        "frozen": Problem(
+            "frozen",
+            403,
+            "Coopérative gelée",
+            "Co-operative frozen",
+            "Cette coopérative ne commence rien de nouveau avec la vôtre pour l'instant ; les missions en cours vont à leur terme. La page de contact dit à qui s'adresser.",
+            "This co-operative begins nothing new with yours for now; missions under way go on to their end. Its contact page says whom to ask.",
         ),
         "wrong-party": Problem(
             "wrong-party",

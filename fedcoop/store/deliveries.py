@@ -119,7 +119,7 @@ OTHERS_GO: Final = (
 )
 AGAIN: Final = (
     update(t.delivery)
-    .where(t.delivery.c.id == bindparam("the"), t.delivery.c.state.not_in(("delivered", "cancelled")))
+    .where(t.delivery.c.id == bindparam("the"), t.delivery.c.state.not_in(("delivered", "cancelled", "held")))
     .values(
         state=case((STILL_OWED, t.delivery.c.state), else_="queued"),
         attempts=case((STILL_OWED, t.delivery.c.attempts), else_=0),
@@ -198,7 +198,11 @@ async def deliveries(connection: AsyncConnection, query: DeliveryQuery) -> tuple
     if query.states:
         asked = asked.where(t.delivery.c.state.in_(query.states))
     rows = (await connection.execute(asked.limit(query.limit))).all()
-    return tuple(Delivery(**row._mapping) for row in rows)
+    # What is kept back has no end that anybody set.
+    return tuple(
+        Delivery(**{**row._mapping, "ended_at": None if row.state == "held" else row.ended_at})
+        for row in rows
+    )
 
 
 async def counts(connection: AsyncConnection) -> Mapping[str, int]:

@@ -34,6 +34,7 @@ from fedcoop.store import tables as t
 from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
+from fedcoop.store.peers import CHAINS, PeerQueries
 
 # -- statements, built once ----------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ COUNTS: Final = select(
 )
 
 
-class Queries:
+class Queries(PeerQueries):
     """Reads over one connection, inside whatever transaction it is in."""
 
     def __init__(self, connection: AsyncConnection, *, lock_chains: bool) -> None:
@@ -208,6 +209,9 @@ class Queries:
 
     async def following(self, follower: str) -> tuple[Follow, ...]:
         return tuple(follow_of(row) for row in await self._all(FOLLOWING, follower=follower))
+
+    async def chains_with(self, origin: str) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(CHAINS, under=f"{origin}/"))
 
     async def actor_of_token(self, token_hash: str) -> str | None:
         row = await self._one(TOKEN, hash=token_hash)

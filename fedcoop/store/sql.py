@@ -26,6 +26,7 @@ from fedcoop.store.changes import make, statements_for
 from fedcoop.store.deliveries import Heard
 from fedcoop.store.dialect import Dialect, dialect_of
 from fedcoop.store.engine import engine_for
+from fedcoop.store.peers import CLOSED_SINCE, PeerWrites
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
 from fedcoop.store.schema import newest_revision, revision_of, upgrade
 from fedcoop.store.writer import GroupWriter, as_ours, connect
@@ -110,7 +111,7 @@ class SqlStore:
             )
 
 
-class SqlTransaction(Queries):
+class SqlTransaction(PeerWrites, Queries):
     """`ports.Transaction` over the writing connection."""
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock, heard: Heard) -> None:
@@ -125,6 +126,9 @@ class SqlTransaction(Queries):
 
     async def put_knock(self, knock: Knock) -> None:
         await self._connection.execute(self._statements.put_knock, asdict(knock))
+
+    async def closed_since(self, since: datetime) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(CLOSED_SINCE, since=since))
 
     async def open_proposals(self) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.OPEN_PROPOSALS))

@@ -118,7 +118,43 @@ peer = Table(
     required("network", Boolean),
     required("note", String),
     required("since", Instant),
+    required("reason", String, server_default=text("''")),
+    required("decided_by", String, server_default=text("''")),
 )
+
+peer_decision = Table(
+    "peer_decision",
+    metadata,
+    Column("n", Row, primary_key=True),
+    required("origin", String, index=True),
+    required("state", String),
+    required("network", Boolean),
+    required("note", String),
+    required("reason", String),
+    required("decided_by", String),
+    required("decided_at", Instant),
+    required("source", String),
+)
+
+stranger = Table(
+    "stranger",
+    metadata,
+    Column("origin", String, primary_key=True),
+    required("first_at", Instant),
+    required("last_at", Instant),
+    required("times", Integer),
+)
+"""Who knocked and was not decided about: a counter, of which nothing was verified."""
+
+peer_answer = Table(
+    "peer_answer",
+    metadata,
+    Column("origin", String, primary_key=True),
+    required("code", String),
+    required("reason", String),
+    required("at", Instant),
+)
+"""How a peer last refused us as its operator decided."""
 
 knock = Table(
     "knock",

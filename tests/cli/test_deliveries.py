@@ -133,7 +133,7 @@ def test_nothing_was_sent_yet(run: Run, instance: LocalInstance) -> None:
 def test_a_state_that_is_none_is_wrong_usage(run: Run, instance: LocalInstance) -> None:
     done = run("deliveries", instance.folder, "--state", "lost")
     assert done.status == 2
-    assert "queued, retrying, parked, delivered, refused, expired, cancelled" in done.err
+    assert "queued, retrying, parked, held, delivered, refused, expired, cancelled" in done.err
 
 
 def test_a_retry_says_of_what(run: Run, instance: LocalInstance) -> None:

@@ -49,13 +49,16 @@ class Neighbourhood:
     def tables(self) -> dict[str, tuple[int, str]]:
         """Return how many rows each table has and a digest of them, read beside the server.
 
-        Key documents are left out, and when actors were fetched: how fresh they are is not what anybody said.
+        Key documents are left out, and when actors were fetched: how fresh they are is not what anybody said. So is
+        the count of strangers who knocked, of whom nothing else is kept.
         """
         uri = f"file:{self.database}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.execute("begin")
             query = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
-            names = sorted(name for (name,) in connection.execute(query) if name != "key_document")
+            names = sorted(
+                name for (name,) in connection.execute(query) if name not in {"key_document", "stranger"}
+            )
             return {name: _content(connection, name) for name in names}
 
     def counts(self) -> dict[str, int]:

@@ -233,7 +233,8 @@ async def test_only_accepted_followers_at_peers_that_we_work_with_are_owed_copie
         return await remote_follower(tx, fact, listed, nantes.world.instance)
 
     found = await nantes.world.store.write(ask)
-    assert found == (Follower(alpes.id, f"{alpes.base}/inbox", True) if known else None)
+    network = state == "allowed"
+    assert found == (Follower(alpes.id, f"{alpes.base}/inbox", network) if known else None)
 
 
 async def test_a_board_is_owed_history_by_history(federation: Federation):

@@ -513,7 +513,7 @@ async def test_whoever_is_not_admitted_is_refused_before_a_key_is_fetched(federa
     awa = await lyon.member("awa")
     body = proven(lyon, awa, plainly(lyon, awa, "Follow", nantes.id))
     federation.office.fetched.clear()
-    for state, code in (("pending", "not-in-allow-list"), ("blocked", "blocked"), ("frozen", "blocked")):
+    for state, code in (("pending", "not-in-allow-list"), ("blocked", "blocked")):
         await founding.decide_peer(nantes.world, lyon.base, state)  # type: ignore[arg-type]
         with pytest.raises(Forbidden) as refusal:
             await nantes.receive(body, sender=awa, ring=lyon.ring)

@@ -56,7 +56,10 @@ EVERYTHING: Final[tuple[Change, ...]] = (
     a_delivery(SAID),
     KeepEvidence(SAID.id, b"{}", NOON),
 )
-NEVER_CHANGED_BY_MESSAGES: Final = {"peer", "knock", "token", "meta", "circuit", "heard"}
+NEVER_CHANGED_BY_MESSAGES: Final = {
+    *("peer", "peer_decision", "peer_answer", "stranger"),
+    *("knock", "token", "meta", "circuit", "heard"),
+}
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),
     ConfirmLinks(MISSION, 1),

@@ -1,0 +1,98 @@
+"""What the operator's decision about another co-op lets pass: the table of peer states (decision D7).
+
+`TABLE` is the whole rule. Admission, delivery, the board and the page of documentation read it; nothing else decides.
+
+>>> passes("frozen", "goes-on"), passes("frozen", "begins"), passes("blocked", "ends")
+(True, False, False)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from fedcoop.protocol.ids import origin
+from fedcoop.protocol.messages import Activity, Chain
+
+PeerState: TypeAlias = Literal["pending", "allowed", "limited", "frozen", "blocked"]
+
+Deed: TypeAlias = Literal["begins", "goes-on", "ends"]
+"""What a message does: begin something with somebody, go on with an agreed engagement, or end something."""
+
+Shown: TypeAlias = Literal["as-addressed", "members", "nobody"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What one state lets pass, in and out alike, and who sees the peer's proposals on our board."""
+
+    deeds: frozenset[Deed]
+    board: bool
+    """Its followers are sent our proposals of scope public and federation."""
+    network: bool
+    """And those of scope network, when it is marked as of our network."""
+    shown: Shown
+    """Who sees its open proposals on our board."""
+
+
+EVERYTHING: Final[frozenset[Deed]] = frozenset({"begins", "goes-on", "ends"})
+
+TABLE: Final[Mapping[PeerState, Rights]] = {
+    "pending": Rights(frozenset(), board=False, network=False, shown="nobody"),
+    "allowed": Rights(EVERYTHING, board=True, network=True, shown="as-addressed"),
+    "limited": Rights(EVERYTHING, board=True, network=False, shown="members"),
+    "frozen": Rights(frozenset({"goes-on", "ends"}), board=False, network=False, shown="nobody"),
+    "blocked": Rights(frozenset(), board=False, network=False, shown="nobody"),
+}
+
+STEPS_DOWN: Final[tuple[PeerState, ...]] = ("allowed", "limited", "frozen", "blocked", "pending")
+"""From the most to the least: whoever goes to the right loses something. `pending` is last: nothing is decided."""
+
+RUNNING: Final = frozenset({"accepted", "active", "delivered", "completed", "disputed"})
+"""States of an engagement that was agreed and is not over: a frozen peer's go on to their end."""
+
+OVER: Final = frozenset({"settled", "rejected", "withdrawn", "terminated", "expired", "cancelled"})
+"""States in which nothing is under way any more."""
+
+_ENDING: Final = frozenset({"Delete", "Undo", "Reject"})
+_ENDED_MISSION: Final = frozenset({"withdrawn", "expired", "cancelled"})
+
+
+def passes(state: PeerState | None, deed: Deed) -> bool:
+    """Tell whether a message that does `deed` passes, to or from a peer in `state`; None is nobody we know."""
+    return deed in TABLE[state or "pending"].deeds
+
+
+def loses(before: PeerState | None, after: PeerState) -> bool:
+    """Tell whether going from `before` to `after` takes something from the peer.
+
+    >>> loses("allowed", "frozen"), loses("blocked", "limited"), loses("blocked", "pending"), loses(None, "blocked")
+    (True, False, False, False)
+    """
+    if before is None or not (TABLE[before].deeds or TABLE[before].board):
+        return False
+    return STEPS_DOWN.index(after) > STEPS_DOWN.index(before)
+
+
+def deed_of(activity: Activity, *, chain: Chain | None, engagements: Iterable[Chain], host: str) -> Deed:
+    """Return what `activity` does, between us and the peer `host`.
+
+    `chain` is the chain that it moves, None for none; `engagements` are those upon that chain when it is a proposal.
+    """
+    if activity.type in _ENDING:
+        return "ends"
+    # Who somebody is, and by which key they sign, belongs to what is under way.
+    if activity.type == "Update" and activity.object_id == activity.actor:
+        return "goes-on"
+    if chain is None:
+        return "begins"
+    if chain.kind != "Engagement" and (activity.object or {}).get("missionState") in _ENDED_MISSION:
+        return "ends"
+    concerned = (chain,) if chain.kind == "Engagement" else engagements
+    return "goes-on" if any(runs_with(engagement, host) for engagement in concerned) else "begins"
+
+
+def runs_with(engagement: Chain, host: str) -> bool:
+    """Tell whether an engagement was agreed, is not over, and has a party at `host`."""
+    return engagement.state in RUNNING and host in map(origin, engagement.parties.values())
