@@ -35,7 +35,7 @@ import structlog
 
 from fedcoop.config import KEY_FILE, Config, load, write_settings
 from fedcoop.errors import Misconfigured
-from fedcoop.flow import founding, outbound, upkeep
+from fedcoop.flow import founding, keys, outbound, upkeep
 from fedcoop.flow.founding import Founded
 from fedcoop.flow.world import Instance, World
 from fedcoop.net.client import open_session
@@ -46,7 +46,7 @@ from fedcoop.net.keys import CachedKeys
 from fedcoop.ports import Clock, Doorbell, Store
 from fedcoop.protocol.messages import KeyDocument, PutActor
 from fedcoop.store import sealing
-from fedcoop.store.keyfolder import KeyFolder
+from fedcoop.store.keyfolder import KeyFolder, exposed
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sealing import Place
 from fedcoop.store.sql import SqlStore
@@ -264,6 +264,7 @@ async def serve(
         await upgrade(config.database_url)
         async with open_world(config, doorbell=bell) as world:
             await _check_founded(world)
+            await _check_keys(world, config)
             application = make_application(Services(world, published(), HtmlPages(world)))
             application.cleanup_ctx.append(_workers(world, bell))
             runner = web.AppRunner(application, shutdown_timeout=REQUESTS_END)
@@ -288,6 +289,34 @@ async def _check_founded(world: World) -> None:
                 "a new instance is founded with: fedcoop init"
             },
         )
+
+
+async def _check_keys(world: World, config: Config) -> None:
+    """Raise Misconfigured unless we are who our database says, with private keys that are ours alone (CFG-02, F-31)."""
+    base = await world.store.read(lambda reader: reader.meta("base"))
+    # (1) Under another address every id that others know would be somebody else's.
+    if base != config.base_url:
+        raise sealing.wrong(
+            f"this database belongs to {base}, and base_url is {config.base_url}",
+            f"cette base de données est celle de {base}, et base_url vaut {config.base_url}",
+            f'write base_url = "{base}" again, or give this instance a database of its own',
+            f'remettez base_url = "{base}", ou donnez à cette instance une base à elle',
+        )
+    # (2) What everybody on this machine may read is no private key.
+    found = exposed(config.keys_folder)
+    if found:
+        names = " ".join(map(str, found[:5]))
+        raise sealing.wrong(
+            f"everybody may read the private keys: {names}",
+            f"tout le monde peut lire les clés privées : {names}",
+            f"chmod 600 {names}",
+            f"chmod 600 {names}",
+        )
+    # (3) A key that nobody knows as ours says nothing; a foreign one says it in somebody else's name.
+    await keys.promote_published(world)
+    await keys.check_keys(world)
+    if not (config.keys_folder / sealing.FILE).exists():
+        log.warning("keys.not_encrypted", next=f"fedcoop keys encrypt {config.folder}")
 
 
 def _workers(world: World, bell: Bell) -> Callable[[web.Application], AsyncIterator[None]]:

@@ -31,6 +31,7 @@ STATE_BEFORE = "none"
 CONTEXT_TYPES = {
     "iri": "@id",
     "iriOrObject": "@id",
+    "iriOrObjects": "@id",
     "date": "xsd:date",
     "dateTime": "xsd:dateTime",
     "duration": "xsd:duration",

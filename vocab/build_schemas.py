@@ -66,6 +66,13 @@ SCALARS: dict[str, Json] = {
         ]
     },
     "iriOrObject": {"anyOf": [{"$ref": "#/$defs/iri"}, {"type": "object"}]},
+    # One, as most write it, or several: two request keys while one replaces the other.
+    "iriOrObjects": {
+        "anyOf": [
+            {"$ref": "#/$defs/iriOrObject"},
+            {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/iriOrObject"}},
+        ]
+    },
     "Place": {
         "type": "object",
         "properties": {

@@ -273,37 +273,17 @@ def _encryption(config: Config) -> Finding:
 
 
 async def _keys(world: World) -> Finding:
-    from fedcoop.errors import FedcoopError
-    from fedcoop.flow.founding import public_keys
+    from fedcoop.flow.keys import check_keys
 
-    local = await world.store.read(lambda reader: reader.local_actors())
-    if not local:
+    checked = await check_keys(world)
+    if not checked:
         return Finding(
             "keys",
             "problem",
             say("no actor at all", "aucun acteur"),
             say("Found it: fedcoop init", "Fondez-la : fedcoop init"),
         )
-    for actor in local:
-        try:
-            keys = public_keys(world, actor.id)
-        except FedcoopError as error:
-            return Finding("keys", "problem", error.detail, _RESTORE)
-        listed = actor.document.get("assertionMethod") or []
-        multikeys = [method.get("publicKeyMultibase") for method in listed if isinstance(method, dict)]
-        main = actor.document.get("publicKey")
-        pem = main.get("publicKeyPem") if isinstance(main, dict) else None
-        if keys.rsa_pem != pem or keys.ed25519_multibase not in multikeys:
-            return Finding(
-                "keys",
-                "problem",
-                say(
-                    f"the keys on disk are not those that {actor.id} publishes",
-                    f"les clés du disque ne sont pas celles que publie {actor.id}",
-                ),
-                _RESTORE,
-            )
-    return Finding("keys", "ok", say(f"{len(local)} actors", f"{len(local)} acteurs"))
+    return Finding("keys", "ok", say(f"{checked} actors", f"{checked} acteurs"))
 
 
 async def _deliveries(world: World) -> Finding:
@@ -404,12 +384,15 @@ def _is_ours(config: Config, document: dict[str, Any]) -> bool:
     from fedcoop.protocol.multikey import public_key_to_pem
     from fedcoop.store.keyfolder import KeyFolder
 
-    main = document.get("publicKey")
+    listed = document.get("publicKey")
     try:
-        _, key = KeyFolder(config.keys_folder, key_place(config)).http_key(f"{config.base_url}/actor")
+        key_id, key = KeyFolder(config.keys_folder, key_place(config)).http_key(f"{config.base_url}/actor")
     except Misconfigured:
         return True  # a fault of its own, found above
-    return isinstance(main, dict) and main.get("publicKeyPem") == public_key_to_pem(key.public_key())
+    for main in listed if isinstance(listed, list) else [listed]:
+        if isinstance(main, dict) and main.get("id") == key_id:
+            return bool(main.get("publicKeyPem") == public_key_to_pem(key.public_key()))
+    return False
 
 
 def _clock(offset: timedelta, reply: Reply | None) -> Finding:

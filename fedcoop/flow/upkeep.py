@@ -1,14 +1,16 @@
-"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6), and what
-became of old deliveries is forgotten."""
+"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6), what
+became of old deliveries is forgotten, and keys that were replaced end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 
 import structlog
 
 from fedcoop.errors import FedcoopError
+from fedcoop.flow import keys
 from fedcoop.flow.outbound import publish
 from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
@@ -20,14 +22,23 @@ PURGED_AT_ONCE = 1000
 EVERY = 20.0
 """Seconds between two looks at the clock."""
 
+ROUNDS_BETWEEN_KEYS = 180
+"""Rounds of an hour: overlaps are of days."""
+
 log = structlog.get_logger()
 
 
 async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
     """Look at the clock until `stop` is set."""
-    while not stop.is_set():
+    for round_ in itertools.count():
+        if stop.is_set():
+            return
         await expire(world)
         await tidy(world)
+        # A command that was killed while it renewed keys has left the rest to us.
+        await keys.settle(world)
+        if round_ % ROUNDS_BETWEEN_KEYS == 0:
+            await keys.retire(world)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)
 

@@ -74,7 +74,7 @@ class KeyFolder:
         """Load every key in `folder`, which is made if it is not there.
 
         `place` is where the secret is to be had that opens them, when they are encrypted. `warnings` then holds a
-        sentence for every file that others than its owner may read, `exposed` those that everybody may.
+        sentence for every file that others than its owner may read.
 
         Raises:
             Misconfigured: a file is not one of ours, is damaged, or two are for the same actor; a key is one that was
@@ -92,7 +92,6 @@ class KeyFolder:
             self._look()
             lying = (folder, *self._files)
             self.warnings = tuple(w for path in lying if (w := warning_for(path)))
-            self.exposed = tuple(path for path in self._files if path.stat().st_mode & sealing.OTHERS)
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -431,6 +430,13 @@ def read(file: Path, seal: Seal | None = None) -> Keys:
                 "fedcoop keys compromised DIR --actor NOM",
             )
     return Keys(actor=keys, http=http, proof=proof, generation=generation)
+
+
+def exposed(folder: Path) -> tuple[Path, ...]:
+    """Return the files of private keys in `folder` that everybody on this machine may read."""
+    return tuple(
+        file for file in sorted(folder.glob("*")) if file.is_file() and file.stat().st_mode & sealing.OTHERS
+    )
 
 
 def warning_for(path: Path) -> str | None:

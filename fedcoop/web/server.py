@@ -76,6 +76,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.post("/inbox", inbox.post_shared)
     for actor in ("/actor", f"/actors/{NAME}"):
         yield web.get(actor, actors.show)
+        yield web.get(f"{actor}/keys", objects.show)
         yield web.get(f"{actor}/inbox", inbox.get_personal)
         yield web.post(f"{actor}/inbox", inbox.post_personal)
         yield web.get(f"{actor}/outbox", outbox.get)

@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
-from fedcoop.errors import FedcoopError, Gone, NotFound, TryLater, Unavailable, Unverified
+from fedcoop.errors import FedcoopError, Gone, Misconfigured, NotFound, TryLater, Unavailable, Unverified
 from fedcoop.flow import founding
 from fedcoop.flow.c2s import submit
 from fedcoop.flow.founding import Newcomer, NewMember
@@ -32,6 +32,7 @@ from fedcoop.flow.reading import read_object, readers_for
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Answer, BoardQuery, Lane, Transaction
 from fedcoop.protocol import cavage
+from fedcoop.protocol.actors import http_key_id, proof_key_id
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
 from fedcoop.store.schema import upgrade
@@ -66,22 +67,54 @@ class Ring:
         keys: Mapping[str, tuple[RSAPrivateKey, Ed25519PrivateKey]] = MappingProxyType({}),
     ) -> None:
         self._numbers = numbers
-        self._keys = dict(keys)
+        self._keys = {actor: {1: both} for actor, both in keys.items()}
+        self._next: dict[tuple[str, int], tuple[RSAPrivateKey, Ed25519PrivateKey]] = {}
 
     @property
     def keys(self) -> Mapping[str, tuple[RSAPrivateKey, Ed25519PrivateKey]]:
         """Both keys of every actor."""
-        return dict(self._keys)
+        return {actor: both[max(both)] for actor, both in self._keys.items()}
 
     def http_key(self, actor: str) -> tuple[str, RSAPrivateKey]:
-        return f"{actor}#main-key", self._keys[actor][0]
+        return http_key_id(actor, self.generation(actor)), self.keys[actor][0]
 
     def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
-        return f"{actor}#ed25519-1", self._keys[actor][1]
+        return proof_key_id(actor, self.generation(actor)), self.keys[actor][1]
 
     async def provide(self, actors: list[str]) -> None:
         for actor in actors:
-            self._keys.setdefault(actor, (rsa_key(next(self._numbers)), Ed25519PrivateKey.generate()))
+            self._keys.setdefault(actor, {1: self._made()})
+
+    def generation(self, actor: str) -> int:
+        return max(self._keys.get(actor, {0: None}))
+
+    def prepared(self, actor: str, generation: int) -> tuple[RSAPrivateKey, Ed25519PrivateKey]:
+        found = self._next.get((actor, generation)) or self._keys.get(actor, {}).get(generation)
+        if found is None:
+            raise Misconfigured("misconfigured", f"{actor} has no keys")
+        return found
+
+    async def prepare(self, wanted: Mapping[str, int]) -> None:
+        for actor, generation in wanted.items():
+            if (actor, generation) not in self._next:
+                self._next[actor, generation] = self._made()
+
+    async def promote(self, actor: str, generation: int) -> None:
+        if (actor, generation) in self._next:
+            self._keys.setdefault(actor, {})[generation] = self._next.pop((actor, generation))
+
+    async def destroy(self, actor: str, *, below: int) -> int:
+        gone = [number for number in self._keys[actor] if number < below]
+        for number in gone:
+            del self._keys[actor][number]
+        return len(gone)
+
+    def lose(self, actor: str) -> None:
+        """Have no keys of `actor` any more."""
+        del self._keys[actor]
+
+    def _made(self) -> tuple[RSAPrivateKey, Ed25519PrivateKey]:
+        return rsa_key(next(self._numbers)), Ed25519PrivateKey.generate()
 
 
 class Doorbell:

@@ -323,7 +323,7 @@ def test_what_everybody_may_read_is_told_apart_from_what_a_group_may(folder: Pat
     KeyFolder(folder).create_many([(ALICE, "alice"), (BOB, "bob")])
     (folder / "alice.pem").chmod(0o640)
     (folder / "bob.pem").chmod(0o604)
-    assert KeyFolder(folder).exposed == (folder / "bob.pem",)
+    assert keyfolder.exposed(folder) == (folder / "bob.pem",)
 
 
 # -- generations ---------------------------------------------------------------------------------------------
