@@ -418,6 +418,14 @@ class Transaction(PeerBook, Protocol):
         ...
 
     async def following(self, follower: str) -> tuple[Follow, ...]: ...
+    async def known_inboxes(self) -> tuple[str, ...]:
+        """Where remote actors that we know are reached, shared inboxes in place of those that share them."""
+        ...
+
+    async def inboxes_owed(self, activity_id: str) -> tuple[str, ...]:
+        """Where a copy of the activity is owed."""
+        ...
+
     async def make(self, changes: Sequence[Change]) -> None: ...
 
     # -- deliveries -------------------------------------------------------------------------------------------------
@@ -575,6 +583,26 @@ class KeyRing(Protocol):
 
     async def provide(self, actors: Sequence[str]) -> None:
         """Make and durably keep both keys for each actor that has none yet; those that exist stay as they are."""
+        ...
+
+    def generation(self, actor: str) -> int:
+        """Return the number of the keys that sign for `actor`: 1 for its first ones, 0 when it has none."""
+        ...
+
+    def prepared(self, actor: str, generation: int) -> tuple[RSAPrivateKey, Ed25519PrivateKey]:
+        """Return the keys of a generation, be they not promoted yet. Raises Misconfigured when there are none."""
+        ...
+
+    async def prepare(self, wanted: Mapping[str, int]) -> None:
+        """Make and durably keep this generation of each actor's keys, without signing with them yet."""
+        ...
+
+    async def promote(self, actor: str, generation: int) -> None:
+        """Sign with what was prepared. Again, it changes nothing."""
+        ...
+
+    async def destroy(self, actor: str, *, below: int) -> int:
+        """Take away the private keys of older generations for good; return how many there were."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fedcoop.errors import Conflict, Invalid, Misconfigured, NotFound
 from fedcoop.flow import peering
+from fedcoop.flow.keys import first_history
 from fedcoop.flow.reading import hash_token
 from fedcoop.flow.scene import credential_id
 from fedcoop.flow.world import World
@@ -109,6 +110,7 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
                 extra={"next": "give each instance an empty database of its own; nothing was changed"},
             )
         changes: list[Change] = [PutActor(d, local=True, fetched_at=now) for d in (coop, application)]
+        changes += [first_history(world, d, now) for d in (coop, application)]
         changes += [_public(world, rule, now) for rule in rules]
         await tx.make(changes)
         await tx.put_token(hash_token(token), instance.coop, now)
@@ -238,7 +240,10 @@ def _arrival(world: World, newcomer: Newcomer, username: str, now: datetime) -> 
     document = actors.member(
         base=instance.base, username=username, keys=public_keys(world, actor), profile=profile
     )
-    changes: list[Change] = [PutActor(document, local=True, fetched_at=now)]
+    changes: list[Change] = [
+        PutActor(document, local=True, fetched_at=now),
+        first_history(world, document, now),
+    ]
     if newcomer.status is not None:
         changes.append(_credential(world, newcomer, actor, now))
     return changes

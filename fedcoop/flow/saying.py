@@ -29,6 +29,7 @@ from fedcoop.protocol.messages import (
     Deliver,
     Document,
     Intent,
+    KeyDocument,
     PutActor,
     RecordActivity,
 )
@@ -75,7 +76,7 @@ async def keep(
         activity=activity,
         local=local,
         received_at=now,
-        keys=authorised.keys,
+        keys=authorised.keys or _as_published(activity, scene, now),
         inbox_of=tuple(dict.fromkeys([*inbox_of, *await _readers_inboxes(tx, activity, scene, instance)])),
         outbox_of=activity.actor if local else None,
         client_key=client_key,
@@ -142,6 +143,12 @@ async def answer(
     """
     for intent in reactions:
         await say(tx, intent, world=world, now=now, keys=keys, answering=True)
+
+
+def _as_published(activity: Activity, scene: Scene, now: datetime) -> KeyDocument | None:
+    """Return our own speaker's key document as it is now: its keys may be replaced, what it said stays (INT-12)."""
+    document = scene.facts.keys.get(activity.actor)
+    return None if document is None else KeyDocument(document, now)
 
 
 def check_shape(activity: Activity, scene: Scene) -> None:

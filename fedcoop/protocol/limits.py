@@ -120,6 +120,11 @@ KEY_FRESH: Final = timedelta(hours=24)
 KEY_STALE: Final = timedelta(days=7)
 """A cached key document is not used at all any more."""
 
+PROOF_OVERLAP: Final = timedelta(days=30)
+"""How long a proof by a key that was replaced may still arrive: a delivery is tried for eight days, an erasure for
+thirty, and what is owed was signed when it was said. Requests are signed when they are sent, so their overlap is
+shorter."""
+
 KEY_REFETCH_EVERY: Final = timedelta(minutes=5)
 """A key is fetched again after a failed verification at most this often: bad signatures must not be a way to
 make us send requests."""

@@ -107,6 +107,12 @@ OBJECT: Final = select(t.object_).where(t.object_.c.id == bindparam("id"))
 FOLLOW: Final = select(t.follow).where(
     t.follow.c.follower == bindparam("follower"), t.follow.c.followed == bindparam("followed")
 )
+KNOWN_INBOXES: Final = (
+    select(func.coalesce(t.actor.c.shared_inbox, t.actor.c.inbox).label("inbox"))
+    .where(t.actor.c.local.is_(False))
+    .distinct()
+)
+INBOXES_OWED: Final = select(t.delivery.c.inbox).where(t.delivery.c.activity_id == bindparam("activity_id"))
 FOLLOW_BY_ACTIVITY: Final = select(t.follow).where(t.follow.c.activity_id == bindparam("activity_id"))
 FOLLOWERS: Final = (
     select(t.follow)

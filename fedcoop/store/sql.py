@@ -127,14 +127,21 @@ class SqlTransaction(PeerWrites, Queries):
     async def put_knock(self, knock: Knock) -> None:
         await self._connection.execute(self._statements.put_knock, asdict(knock))
 
-    async def closed_since(self, since: datetime) -> tuple[Chain, ...]:
-        return tuple(chain_of(row) for row in await self._all(CLOSED_SINCE, since=since))
-
     async def open_proposals(self) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.OPEN_PROPOSALS))
 
     async def expiring(self, now: datetime) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(queries.EXPIRING, now=now))
+
+    async def closed_since(self, since: datetime) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(CLOSED_SINCE, since=since))
+
+    async def known_inboxes(self) -> tuple[str, ...]:
+        return tuple(str(row.inbox) for row in await self._all(queries.KNOWN_INBOXES))
+
+    async def inboxes_owed(self, activity_id: str) -> tuple[str, ...]:
+        rows = await self._all(queries.INBOXES_OWED, activity_id=activity_id)
+        return tuple(str(row.inbox) for row in rows)
 
     async def follow(self, follower: str, followed: str) -> Follow | None:
         row = await self._one(queries.FOLLOW, follower=follower, followed=followed)
