@@ -16,6 +16,7 @@ from fedcoop.cli import (
     doctor,
     follow,
     history,
+    identity,
     import_,
     init,
     keys,
@@ -122,6 +123,12 @@ def build() -> typer.Typer:
     keyring.command("encrypt", cls=SpokenCommand, help=keys.HELP_ENCRYPT)(keys.encrypt)
     keyring.command("passphrase", cls=SpokenCommand, help=keys.HELP_PASSPHRASE)(keys.passphrase)
     program.add_typer(keyring, name="keys")
+    own = _group(identity.HELP)
+    own.command("new", cls=SpokenCommand, help=identity.HELP_NEW)(identity.new)
+    own.command("bind", cls=SpokenCommand, help=identity.HELP_BIND)(identity.bind)
+    own.command("release", cls=SpokenCommand, help=identity.HELP_RELEASE)(identity.release)
+    own.command("show", cls=SpokenCommand, help=identity.HELP_SHOW)(identity.show)
+    program.add_typer(own, name="identity")
     program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
     missions = _group(mission.HELP)
     missions.command("publish", cls=SpokenCommand, help=mission.HELP_PUBLISH)(mission.publish)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedcoop.protocol.build import contexts
+from fedcoop.protocol.identity import TERMS
 from fedcoop.protocol.messages import Document
 from fedcoop.protocol.model import CAPABILITY
 
@@ -63,7 +64,7 @@ def actor_document(
 ) -> dict[str, Any]:
     """Return the document of a local actor. `profile` holds its further members (name, place, statuses …)."""
     return {
-        "@context": [*contexts(base), SECURITY_CONTEXT, CID_CONTEXT],
+        "@context": [*contexts(base), SECURITY_CONTEXT, CID_CONTEXT, TERMS],
         "id": actor,
         "type": wire_type,
         **({"fedcoopType": [kind]} if kind != wire_type else {}),

@@ -15,6 +15,7 @@ from fedcoop.protocol.audience import scope_audience
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.chain import proposal_of
 from fedcoop.protocol.guards import EMPLOYED
+from fedcoop.protocol.identity import check_own
 from fedcoop.protocol.listing import currency_of, title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS, PROPERTIES
@@ -209,6 +210,8 @@ def _update_actor(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fre
         k: v for k, v in (said.object or {}).items() if k not in (*FIXED_OF_ACTOR, "proof", "bto", "bcc")
     }
     whole = {k: v for k, v in {**stored, **given}.items() if v is not None}
+    # Who one is elsewhere is shown when the other key says so too (FEP-c390).
+    check_own(whole, now=scene.now)
     to = list(ids_of(body.get("to"))) or [PUBLIC]
     cc = list(ids_of(body.get("cc"))) or [f"{said.actor}/followers"]
     return {**body, "object": whole, "to": to, "cc": cc}

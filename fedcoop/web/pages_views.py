@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from fedcoop.flow.world import Instance
 from fedcoop.ports import BoardEntry, StoredActor, StoredObject
+from fedcoop.protocol.identity import identities
 from fedcoop.protocol.listing import currency_of
 from fedcoop.protocol.messages import Chain, Document
 from fedcoop.web import pages_content as read
@@ -235,6 +236,8 @@ class Member:
     place: Place | None
     summary: Markup
     summary_language: str | None
+    identities: tuple[str, ...]
+    """Keys of the member's own that say so themselves (FEP-c390)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +510,7 @@ class Views:
             place=self.place(doc.get("location")),
             summary=html,
             summary_language=language,
+            identities=identities(doc, now=self.now),
         )
 
     def duration(self, value: Any) -> str:
