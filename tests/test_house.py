@@ -117,6 +117,11 @@ def test_the_walls_stand():
         ("protocol", "import time", "The protocol does no I/O"),
         ("protocol", "import fedcoop.ports", "Rooms are stacked"),
         ("protocol", "import httpsig", "Only fedcoop.protocol.cavage knows httpsig"),
+        (
+            "protocol",
+            "import http_message_signatures",
+            "Only fedcoop.protocol.messagesig knows http_message_signatures",
+        ),
         ("flow", "import fedcoop.store", "Rooms are stacked"),
         ("flow", "import aiohttp", "Only web, app, net and cli know aiohttp"),
         ("web", "import fedcoop.net", "The web reaches the world only through the flows"),

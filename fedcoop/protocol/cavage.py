@@ -16,21 +16,18 @@ import re
 import sys
 import types
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from fedcoop.errors import Unverified
 from fedcoop.protocol.digest import body_digest
+from fedcoop.protocol.freshness import Window, check_fresh, moment
 from fedcoop.protocol.limits import MAX_SIGNATURE_HEADER
-from fedcoop.protocol.messages import RawRequest
-from fedcoop.protocol.multikey import PrivateKey, PublicKey
+from fedcoop.protocol.messages import RawRequest, RequestSignature
+from fedcoop.protocol.multikey import PrivateKey, PublicKey, check_signed, sign_bytes
 
 
 def _import_httpsig() -> Any:
@@ -52,9 +49,6 @@ def _import_httpsig() -> Any:
 
 _httpsig: Final = _import_httpsig()
 
-Window: TypeAlias = tuple[timedelta, timedelta]
-"""How old, and how far ahead, a signed time may be."""
-
 MEDIA_TYPE: Final = 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
 """What a POST to an inbox must be labelled as (ActivityPub §7)."""
 
@@ -73,20 +67,6 @@ _DATE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A `Signature` header, read strictly. Nothing in it is true yet."""
-
-    key_id: str
-    algorithm: str
-    """Lower case; "hs2019", which leaves it to the key, when the header has none (draft §2.1.3)."""
-    covered: tuple[str, ...]
-    """Lower-case names, in the order signed."""
-    created: int | None
-    expires: int | None
-    signature: bytes
-
-
 # -- signing ---------------------------------------------------------------------------------------------
 
 
@@ -99,15 +79,12 @@ def sign(request: RawRequest, *, key_id: str, key: PrivateKey, covered: Sequence
     if _KEY_ID.fullmatch(key_id) is None:
         raise ValueError(f"this key id cannot be written in a Signature header: {key_id!r}")
     message = _signing_string(request, covered, {})
-    if isinstance(key, RSAPrivateKey):
-        algorithm, raw = "rsa-sha256", key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-    else:
-        algorithm, raw = "hs2019", key.sign(message)
+    algorithm = "rsa-sha256" if isinstance(key, RSAPrivateKey) else "hs2019"
     # The key id goes through a % template in httpsig.
     template = _httpsig.build_signature_template(
         key_id.replace("%", "%%"), algorithm, list(covered), "signature"
     )
-    return str(template % base64.b64encode(raw).decode("ascii"))
+    return str(template % base64.b64encode(sign_bytes(key, message)).decode("ascii"))
 
 
 def sign_headers(
@@ -148,7 +125,7 @@ def http_date(moment: datetime) -> str:
 # -- reading ---------------------------------------------------------------------------------------------
 
 
-def parse(request: RawRequest) -> Parsed:
+def parse(request: RawRequest) -> RequestSignature:
     """Return what the `Signature` header of `request` claims.
 
     Raises:
@@ -179,7 +156,8 @@ def parse(request: RawRequest) -> Parsed:
     # (5) A name listed twice is a signing string that reads in two ways.
     if len(set(covered)) != len(covered):
         raise _malformed("A header is listed twice in `headers`.", received=" ".join(covered)[:200])
-    return Parsed(
+    return RequestSignature(
+        dialect="draft-cavage",
         key_id=parameters["keyid"],
         algorithm=algorithm,
         covered=covered,
@@ -231,7 +209,7 @@ def _canonical_base64(value: str) -> bytes:
 # -- policy ----------------------------------------------------------------------------------------------
 
 
-def check_time(parsed: Parsed, request: RawRequest, *, now: datetime, window: Window) -> None:
+def check_time(parsed: RequestSignature, request: RawRequest, *, now: datetime, window: Window) -> None:
     """Return when `request` was signed within `window` around `now`, by every time that is signed.
 
     Raises:
@@ -241,57 +219,38 @@ def check_time(parsed: Parsed, request: RawRequest, *, now: datetime, window: Wi
     # (8) Without a signed time a captured request would live for ever.
     times: list[datetime] = []
     if "date" in parsed.covered:
-        times.append(_date(request))
+        times.append(read_date(request))
     if "(created)" in parsed.covered and parsed.created is not None:
-        times.append(_moment(parsed.created))
+        times.append(moment(parsed.created))
     if not times:
         raise _uncovered("No time is signed.", ["date or (created)"], parsed)
-    # (9) A captured request must not be usable for ever, nor one made in advance.
-    age, ahead = window
-    for signed_at in times:
-        behind = now - signed_at
-        if not -ahead <= behind <= age:
-            raise Unverified(
-                "clock-skew",
-                "The request was signed outside the time that we accept.",
-                expected=f"between {age.total_seconds():.0f} s ago and {ahead.total_seconds():.0f} s ahead",
-                received=f"{behind.total_seconds():+.0f} s ago",
-                extra={"difference": round(behind.total_seconds())},
-            )
-    # (10) The signer's own limit holds too, signed or not: it can only make the time shorter.
-    if parsed.expires is not None and _moment(parsed.expires) < now:
-        raise Unverified(
-            "signature-expired",
-            "The signature has run out.",
-            expected=f"expires after {int(now.timestamp())}",
-            received=str(parsed.expires),
-        )
+    check_fresh(times, parsed.expires, now=now, window=window)
 
 
-def check_coverage(parsed: Parsed, request: RawRequest) -> None:
+def check_coverage(parsed: RequestSignature, request: RawRequest) -> None:
     """Return when enough of `request` is signed: SIG-2's union, and only what the algorithm may say.
 
     Raises:
         Unverified: `coverage-insufficient`, `algorithm-not-allowed`, or a covered header is not there
             (`signature-malformed`).
     """
-    # (11) The union of what Mastodon and Mitra demand: else a signature fits another path, host or body.
+    # (9) The union of what Mastodon and Mitra demand: else a signature fits another path, host or body.
     needed = ["(request-target)", "host"]
     if request.method.upper() not in {"GET", "HEAD"}:
         needed.append("digest")
     missing = [name for name in needed if name not in parsed.covered]
     if missing:
         raise _uncovered("Too little of the request is signed.", missing, parsed)
-    # (12) HMAC "signatures" keyed with a public key are anybody's; sha1 and the unknown are nobody's.
+    # (10) HMAC "signatures" keyed with a public key are anybody's; sha1 and the unknown are nobody's.
     if parsed.algorithm != "hs2019" and parsed.algorithm not in _ALGORITHMS:
         raise _algorithm(", ".join(("hs2019", *_ALGORITHMS)), parsed)
-    # (13) The pseudo headers exist for hs2019 only (draft §2.3).
+    # (11) The pseudo headers exist for hs2019 only (draft §2.3).
     for name, value in (("(created)", parsed.created), ("(expires)", parsed.expires)):
         if name in parsed.covered and parsed.algorithm.startswith("rsa"):
             raise _algorithm("hs2019", parsed)
         if name in parsed.covered and value is None:
             raise _malformed(f"{name} is covered and not given.", expected=name)
-    # (14) What is signed must be there.
+    # (12) What is signed must be there.
     for name in parsed.covered:
         if not name.startswith("(") and not request.header_values(name):
             raise _malformed("A covered header is not in the request.", expected=name)
@@ -303,7 +262,7 @@ def check_host(request: RawRequest, *, public_hosts: Collection[str]) -> None:
     Raises:
         Unverified: a request to another server, replayed here (`host-mismatch`).
     """
-    # (15) Else a request to one server is good for all others.
+    # (13) Else a request to one server is good for all others.
     hosts = [value.strip().lower() for value in request.header_values("host")]
     if len(hosts) != 1 or hosts[0] not in public_hosts:
         raise Unverified(
@@ -324,7 +283,7 @@ def public_hosts(public_origin: str) -> frozenset[str]:
 # -- mathematics -----------------------------------------------------------------------------------------
 
 
-def verify(parsed: Parsed, request: RawRequest, public_key: PublicKey) -> None:
+def verify(parsed: RequestSignature, request: RawRequest, public_key: PublicKey) -> None:
     """Return when `public_key` made the signature in `parsed` over `request`.
 
     The checks of policy come before: this one says only that the covered part was signed by that key.
@@ -333,27 +292,18 @@ def verify(parsed: Parsed, request: RawRequest, public_key: PublicKey) -> None:
         Unverified: `algorithm-not-allowed` when the header names one that is not the key's, else
             `signature-invalid`.
     """
-    # (16) The key decides the algorithm; a header that says otherwise is an attempt at something. For
+    # (14) The key decides the algorithm; a header that says otherwise is an attempt at something. For
     # hs2019 and an RSA key that is PKCS#1 v1.5 with SHA-256: what everybody sends, not what the draft's
     # registry says (SIG-1).
     wanted = _ALGORITHMS.get(parsed.algorithm)
     if parsed.algorithm != "hs2019" and (wanted is None or not isinstance(public_key, wanted)):
         raise _algorithm("rsa-sha256" if isinstance(public_key, RSAPublicKey) else "ed25519", parsed)
-    # (17) The mathematics, by OpenSSL.
+    # (15) The mathematics, by OpenSSL.
     try:
         message = _signing_string(request, parsed.covered, _pseudo_headers(parsed))
-        if isinstance(public_key, RSAPublicKey):
-            public_key.verify(parsed.signature, message, padding.PKCS1v15(), hashes.SHA256())
-        else:
-            public_key.verify(parsed.signature, message)
-    except InvalidSignature:
-        raise Unverified(
-            "signature-invalid",
-            "The signature is not by this key over this request.",
-            expected="covered: " + " ".join(parsed.covered)[:200],
-        ) from None
     except ValueError as error:
         raise _malformed(f"The signed part cannot be rebuilt: {error}.") from None
+    check_signed(public_key, parsed.signature, message, covered=parsed.covered)
 
 
 def _signing_string(request: RawRequest, covered: Sequence[str], pseudo: Mapping[str, str]) -> bytes:
@@ -378,7 +328,7 @@ def _signing_string(request: RawRequest, covered: Sequence[str], pseudo: Mapping
     return message
 
 
-def _pseudo_headers(parsed: Parsed) -> dict[str, str]:
+def _pseudo_headers(parsed: RequestSignature) -> dict[str, str]:
     times = {"(created)": parsed.created, "(expires)": parsed.expires}
     return {name: str(value) for name, value in times.items() if value is not None}
 
@@ -386,7 +336,8 @@ def _pseudo_headers(parsed: Parsed) -> dict[str, str]:
 # -- times and refusals ----------------------------------------------------------------------------------
 
 
-def _date(request: RawRequest) -> datetime:
+def read_date(request: RawRequest) -> datetime:
+    """Return the time in the Date header. Raises Unverified `signature-malformed` when it is none."""
     values = request.header_values("date")
     match = _DATE.fullmatch(values[0].strip()) if len(values) == 1 else None
     try:
@@ -402,14 +353,7 @@ def _date(request: RawRequest) -> datetime:
     )
 
 
-def _moment(seconds: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise _malformed("A time is beyond the calendar.", received=str(seconds)) from None
-
-
-def _uncovered(detail: str, missing: Sequence[str], parsed: Parsed) -> Unverified:
+def _uncovered(detail: str, missing: Sequence[str], parsed: RequestSignature) -> Unverified:
     return Unverified(
         "coverage-insufficient",
         detail,
@@ -418,7 +362,7 @@ def _uncovered(detail: str, missing: Sequence[str], parsed: Parsed) -> Unverifie
     )
 
 
-def _algorithm(expected: str, parsed: Parsed) -> Unverified:
+def _algorithm(expected: str, parsed: RequestSignature) -> Unverified:
     received = ascii(parsed.algorithm[:40])
     return Unverified(
         "algorithm-not-allowed", "This algorithm is not used here.", expected=expected, received=received

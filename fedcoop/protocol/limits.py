@@ -82,7 +82,7 @@ MAX_ATTACHMENTS: Final = 16
 # -- signatures and keys -------------------------------------------------------------------------------------
 
 SIGNATURE_MAX_AGE: Final = timedelta(hours=1)
-"""How old a signed time may be: "an hour plus a few minutes" (SWICG); a slow queue is no forgery."""
+"""How old a signed time may be, in both dialects: "an hour plus a few minutes" (SWICG); a slow queue is no forgery."""
 
 SIGNATURE_MAX_AHEAD: Final = timedelta(minutes=5)
 """How far ahead of our clock a signed time may be: a badly set clock, not a captured message for tomorrow."""
@@ -94,7 +94,11 @@ SIGNATURE_MAX_AGE_COMPAT: Final = timedelta(hours=12)
 """The widest age that an operator may choose: Mastodon's."""
 
 MAX_SIGNATURE_HEADER: Final = 4 * KIB
-"""Characters of a `Signature` header: a key id of 2048, an RSA-4096 signature of 684, a list of headers."""
+"""Characters of a `Signature` or `Signature-Input` header: a key id of 2048, an RSA-4096 signature of 684, a list of
+headers."""
+
+MAX_NONCE: Final = 256
+"""Characters of a nonce or a tag that a peer's `Accept-Signature` makes us sign: ours to give, not theirs to fill."""
 
 MIN_RSA_BITS: Final = 2048
 """Smallest RSA modulus ("2048 or larger", SWICG)."""
@@ -145,7 +149,8 @@ MAX_KEY_FETCHES_PER_MINUTE: Final = 60
 """Key fetches from one host per minute."""
 
 REPLAY_MEMORY: Final = timedelta(days=400)
-"""Activity ids are remembered at least this long, and as long as their object (D15)."""
+"""Activity ids are remembered at least this long, and as long as their object (D15): a replay, in either dialect or
+from one to the other, is the same activity again and has no second effect, so that no nonce needs to be kept."""
 
 # -- what we fetch -------------------------------------------------------------------------------------------
 

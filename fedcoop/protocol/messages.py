@@ -36,6 +36,29 @@ class RawRequest:
         return tuple(value for key, value in self.headers if key.lower() == name)
 
 
+Dialect: TypeAlias = Literal["draft-cavage", "rfc9421"]
+"""The two ways in which the fediverse signs requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSignature:
+    """What a request says of its signature, read strictly, in either dialect. Nothing in it is true yet."""
+
+    dialect: Dialect
+    key_id: str
+    algorithm: str
+    """Lower case. When the request names none: "hs2019" in draft-cavage (§2.1.3), "" in RFC 9421; the key decides."""
+    covered: tuple[str, ...]
+    """What is signed, in the order signed: lower-case names, in RFC 9421 with their parameters where they have any."""
+    created: int | None
+    expires: int | None
+    signature: bytes
+    parameters: str = ""
+    """RFC 9421: `@signature-params` as received, which is also its one canonical spelling."""
+    origin: str = ""
+    """RFC 9421: the server that the request was sent to, as far as we are concerned (SIG-16)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """An activity read by its keys: strings where the pipeline needs strings, and the document as it was signed."""
@@ -74,7 +97,12 @@ class Claimed:
 
     request: RawRequest
     activity: Activity
-    key_id: str
+    signature: RequestSignature
+
+    @property
+    def key_id(self) -> str:
+        """The key that is said to have signed."""
+        return self.signature.key_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ says so is anybody's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -23,8 +25,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 from fedcoop.errors import Malformed, Unverified
 from fedcoop.protocol import multibase
-from fedcoop.protocol.limits import MAX_KEYS_PER_ACTOR, MAX_PEM, MAX_RSA_BITS, MIN_RSA_BITS, RSA_EXPONENT
-from fedcoop.protocol.messages import Document
+from fedcoop.protocol.limits import (
+    MAX_KEYS_PER_ACTOR,
+    MAX_PEM,
+    MAX_RSA_BITS,
+    MAX_SIGNATURE_HEADER,
+    MIN_RSA_BITS,
+    RSA_EXPONENT,
+)
+from fedcoop.protocol.messages import Dialect, Document
 from fedcoop.protocol.times import read_time
 
 PrivateKey: TypeAlias = RSAPrivateKey | Ed25519PrivateKey
@@ -125,7 +134,66 @@ def _strong(key: object) -> PublicKey:
     return key
 
 
+# -- mathematics -----------------------------------------------------------------------------------------
+
+
+def sign_bytes(key: PrivateKey, message: bytes) -> bytes:
+    """Return the signature of a request by `key`: PKCS#1 v1.5 with SHA-256, or Ed25519."""
+    if isinstance(key, RSAPrivateKey):
+        return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+    return key.sign(message)
+
+
+def check_signed(key: PublicKey, signature: bytes, message: bytes, *, covered: Sequence[str]) -> None:
+    """Return when the private half of `key` made `signature` over `message`, as `sign_bytes` does.
+
+    Raises:
+        Unverified: it did not (`signature-invalid`; `extra` shows the message as we rebuilt it, so that the signer can
+            lay it beside its own).
+    """
+    try:
+        if isinstance(key, RSAPublicKey):
+            key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            key.verify(signature, message)
+    except InvalidSignature:
+        raise Unverified(
+            "signature-invalid",
+            "The signature is not by this key over this request.",
+            expected="covered: " + " ".join(covered)[:200],
+            extra={"signatureBase": message.decode("utf-8", "replace")[:MAX_SIGNATURE_HEADER]},
+        ) from None
+
+
 # -- whose key -------------------------------------------------------------------------------------------
+
+
+def signing_key_of(actor_document: Document, key_id: str, *, dialect: Dialect, at: datetime) -> PublicKey:
+    """Return the key that `actor_document` publishes as `key_id` for requests signed in `dialect`.
+
+    In RFC 9421 that may be the Ed25519 key of its proofs as well (decision D4), unless it has been given up `at` that
+    time; in draft-cavage, whose verifiers look nowhere else, it is in `publicKey`.
+
+    Raises:
+        Unverified: `key-unknown`, `key-owner-mismatch`, `weak-key`.
+    """
+    named = [key for key in _assertion_methods(actor_document) if key.get("id") == key_id]
+    if dialect == "draft-cavage" or not named:
+        return http_key_of(actor_document, key_id, at=at)
+    # (1) One name, one key: of two, each verifier would take another.
+    if any(key.get("id") == key_id for key in _listed(actor_document, "publicKey")):
+        raise Unverified(
+            "key-unknown",
+            "The actor gives two keys this name.",
+            expected="one key of this name",
+            received=ascii(key_id[:200]),
+        )
+    try:
+        return proof_key_of(actor_document, key_id, at=at)
+    except Unverified as refusal:
+        raise Unverified(
+            "key-unknown", refusal.detail, expected=refusal.expected, received=refusal.received
+        ) from None
 
 
 def http_key_of(actor_document: Document, key_id: str, *, at: datetime | None = None) -> PublicKey:
@@ -137,7 +205,7 @@ def http_key_of(actor_document: Document, key_id: str, *, at: datetime | None = 
         Unverified: the actor does not list it, or not readably (`key-unknown`), it is somebody else's
             (`key-owner-mismatch`), it was revoked or expired at `at` (`key-unknown`), or it is `weak-key`.
     """
-    # (1) The actor lists it, once.
+    # (2) The actor lists it, once.
     listed = [key for key in _listed(actor_document, "publicKey") if key.get("id") == key_id]
     if len(listed) != 1:
         raise Unverified(
@@ -146,7 +214,7 @@ def http_key_of(actor_document: Document, key_id: str, *, at: datetime | None = 
             expected="a `publicKey` of the actor, listed once",
             received=ascii(key_id[:200]),
         )
-    # (2) It names the actor as its owner.
+    # (3) It names the actor as its owner.
     owner = listed[0].get("owner")
     if not isinstance(owner, str) or owner != actor_document.get("id"):
         raise Unverified(
@@ -155,9 +223,9 @@ def http_key_of(actor_document: Document, key_id: str, *, at: datetime | None = 
             expected=ascii(actor_document.get("id"))[:200],
             received=ascii(owner)[:200],
         )
-    # (3) Not given up by then (D4). A date that cannot be read is one that may have passed.
+    # (4) Not given up by then (D4). A date that cannot be read is one that may have passed.
     check_in_use(listed[0], at=at)
-    # (4) It is a key, and no weak one.
+    # (5) It is a key, and no weak one.
     pem = listed[0].get("publicKeyPem")
     return public_key_from_pem(pem if isinstance(pem, str) else "")
 
@@ -174,18 +242,18 @@ def proof_key_of(
         expired at
             `at` (`proof-key`).
     """
-    # (5) Listed for this purpose, once: a key for signing requests is not one for signing contracts (INT-1).
+    # (6) Listed for this purpose, once: a key for signing requests is not one for signing contracts (INT-1).
     listed = [key for key in _assertion_methods(actor_document) if key.get("id") == verification_method]
     if len(listed) != 1:
         raise _proof_key("The actor does not list this key for proofs.", received=verification_method)
     method = listed[0]
-    # (6) Controlled by the actor (CID, "retrieve verification method").
+    # (7) Controlled by the actor (CID, "retrieve verification method").
     controller = method.get("controller")
     if method.get("type") != "Multikey" or not isinstance(controller, str):
         raise _proof_key("The key is not a Multikey with a controller.", received=str(method.get("type")))
     if controller != actor_document.get("id"):
         raise _proof_key("The key is not the actor's own.", received=controller)
-    # (7) Not given up by then. A date that cannot be read is one that may have passed.
+    # (8) Not given up by then. A date that cannot be read is one that may have passed.
     for name in ("revoked", "expires"):
         if at is not None and name in method:
             _still_valid(method[name], name, at)
@@ -193,7 +261,7 @@ def proof_key_of(
         key = decode_public(str(method.get("publicKeyMultibase")))
     except Unverified as refusal:
         raise _proof_key(refusal.detail, received=str(method.get("publicKeyMultibase"))) from None
-    # (8) Ed25519, the only kind of key that eddsa-jcs-2022 has.
+    # (9) Ed25519, the only kind of key that eddsa-jcs-2022 has.
     if not isinstance(key, Ed25519PublicKey):
         raise _proof_key("The key is not an Ed25519 key.", received="RSA")
     return key

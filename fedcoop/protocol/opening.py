@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from fedcoop.errors import Forbidden, Malformed, TooLarge, UnsupportedMedia, Unverified
-from fedcoop.protocol import cavage, strict_json
-from fedcoop.protocol.digest import check_body_digest
+from fedcoop.protocol import signatures, strict_json
+from fedcoop.protocol.freshness import Window
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.limits import MAX_BODY
 from fedcoop.protocol.messages import Activity, Claimed, RawRequest
@@ -32,7 +32,7 @@ def open_request(
     now: datetime,
     public_origin: str,
     allow_origins: Set[str],
-    window: cavage.Window,
+    window: Window,
 ) -> Claimed:
     """Return the activity that `request` claims to bring, well formed, fresh and meant for us.
 
@@ -41,10 +41,10 @@ def open_request(
     Raises:
         UnsupportedMedia: `unsupported-media-type`, `content-encoding`.
         TooLarge: `too-large`.
-        Malformed: what `strict_json.loads`, `shape.read_activity` and `ids.check_id` refuse.
+        Malformed: what `strict_json.loads`, `shape.read_activity` and `ids.check_id` refuse; `malformed-request` for a
+            Content-Digest that cannot be read.
         Forbidden: `foreign-origin`, `local-id`.
-        Unverified: what `cavage.parse` and its checks refuse, `key-owner-mismatch`, `digest-missing`,
-            `digest-mismatch`.
+        Unverified: what `signatures.read` and its checks refuse, `key-owner-mismatch`.
     """
     # (1) A body that we read at all.
     _check_body(request)
@@ -55,19 +55,19 @@ def open_request(
     # (4) Of ids that are its sender's to give.
     _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
     # (5) Signed at all, and readably.
-    parsed = cavage.parse(request)
+    signature = signatures.read(request, public_origin=public_origin)
     # (6) Now, not some other time.
-    cavage.check_time(parsed, request, now=now, window=window)
+    signatures.check_time(signature, request, now=now, window=window)
     # (7) Enough of it is signed.
-    cavage.check_coverage(parsed, request)
+    signatures.check_coverage(signature, request)
     # (8) To us, not to another server.
-    cavage.check_host(request, public_hosts=cavage.public_hosts(public_origin))
+    signatures.check_target(signature, request, public_origin=public_origin)
     # (9) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
     # (SIG-20).
-    _check_key_id(parsed.key_id, activity.actor, allow_origins=allow_origins)
+    _check_key_id(signature.key_id, activity.actor, allow_origins=allow_origins)
     # (10) This body, not another under the same signature.
-    check_body_digest(request.header_values("digest"), request.body)
-    return Claimed(request=request, activity=activity, key_id=parsed.key_id)
+    signatures.check_body(signature, request)
+    return Claimed(request=request, activity=activity, signature=signature)
 
 
 def is_activity_media_type(value: str) -> bool:

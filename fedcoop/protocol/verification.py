@@ -6,21 +6,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from fedcoop.errors import Unverified
-from fedcoop.protocol import cavage, proof
+from fedcoop.protocol import proof, signatures
+from fedcoop.protocol.freshness import Window
 from fedcoop.protocol.messages import Claimed, KeyDocument, Verified
-from fedcoop.protocol.multikey import http_key_of
+from fedcoop.protocol.multikey import signing_key_of
 
 
-def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: cavage.Window) -> Verified:
+def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window) -> Verified:
     """Return `claimed` as said by its actor, whose published keys are `keys`.
 
     `proved` tells whether the activity also carries its actor's own valid proof. A proof of a suite that we
     do not know is as good as none; one that we know and that fails refuses the whole (INT-6).
 
     Raises:
-        Unverified: `key-owner-mismatch`, `key-unknown`, `weak-key`, `signature-invalid`, and what `cavage`
-        says
-            of an aged request; of the proof `proof-invalid`, `proof-context`, `proof-key`.
+        Unverified: `key-owner-mismatch`, `key-unknown`, `weak-key`, `signature-invalid`, `algorithm-not-allowed`, and
+            what `signatures.check_time` says of an aged request; of the proof `proof-invalid`, `proof-context`,
+            `proof-key`.
     """
     activity, request = claimed.activity, claimed.request
     # (1) The keys are the actor's: the document is the one of that very id.
@@ -32,12 +33,12 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: cavage
             received=ascii(keys.actor.get("id"))[:200],
         )
     # (2) The actor lists this key, as its own, still uses it, and it is strong enough.
-    key = http_key_of(keys.actor, claimed.key_id, at=now)
+    signature = claimed.signature
+    key = signing_key_of(keys.actor, signature.key_id, dialect=signature.dialect, at=now)
     # (3) It is still in time: finding the key may have taken long.
-    parsed = cavage.parse(request)
-    cavage.check_time(parsed, request, now=now, window=window)
+    signatures.check_time(signature, request, now=now, window=window)
     # (4) It signed what is covered.
-    cavage.verify(parsed, request, key)
+    signatures.verify(signature, request, key)
     # (5) A proof that is there is good.
     proved = activity.raw.get("proof") is not None and proof.is_supported(activity.raw)
     if proved:

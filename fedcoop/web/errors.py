@@ -26,6 +26,7 @@ from fedcoop.errors import (
     UnsupportedMedia,
     Unverified,
 )
+from fedcoop.protocol.messagesig import accept_signature
 from fedcoop.protocol.model import PROBLEMS
 from fedcoop.web import negotiation
 from fedcoop.web.services import SERVICES
@@ -110,6 +111,8 @@ async def refusal(request: web.Request, error: FedcoopError) -> web.StreamRespon
     if isinstance(error, Unverified):
         token = error.code.startswith("token-")
         response.headers["WWW-Authenticate"] = _TOKEN_CHALLENGE if token else _SIGNATURE_CHALLENGE
+        if not token:
+            response.headers["Accept-Signature"] = accept_signature(request.method)
     return response
 
 

@@ -6,6 +6,7 @@ once a session.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -154,3 +155,62 @@ def replaced(request: RawRequest, name: str, value: str) -> RawRequest:
     """Return `request` with another value for the header `name`."""
     headers = tuple((n, value if n == name else v) for n, v in request.headers)
     return RawRequest(request.method, request.target, headers, request.body)
+
+
+# -- RFC 9421, written out from the RFC: what is sent is what another program would send ------------------
+
+SIGNED: Final = ("@method", "@target-uri", "content-digest")
+
+
+def a_message(
+    document: Mapping[str, Any] | bytes | None = None,
+    *,
+    actor: str = COOP,
+    key_id: str | None = None,
+    key: multikey.PrivateKey | None = None,
+    created: datetime | int | None = NOW,
+    origin: str = NANTES,
+    target: str = "/inbox",
+    method: str = "POST",
+    covered: Sequence[str] = SIGNED,
+    more: str = "",
+    described: str | None = None,
+    digest: str | None = None,
+    date: str = "Sun, 22 Nov 2026 12:00:00 GMT",
+    headers: Mapping[str, str | None] | None = None,
+) -> RawRequest:
+    """Return `document` posted to Nantes, signed by `actor` in RFC 9421; `headers` changes them after the signature.
+
+    `more` goes behind the parameters, `described` in the place of all of them with the list before; both are signed.
+    """
+    if document is None:
+        document = a_create(actor)
+    body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
+    own = digest or f"sha-256=:{base64.b64encode(sha256(body).digest()).decode()}:"
+    sent: dict[str, str] = {"Host": origin.partition("://")[2], "Date": date}
+    sent |= {} if method == "GET" else {"Content-Digest": own, "Content-Type": cavage.MEDIA_TYPE}
+    if described is None:
+        described = f"({' '.join(quoted(name) for name in covered)})"
+        if created is not None:
+            described += f";created={created if isinstance(created, int) else int(created.timestamp())}"
+        described += f';keyid="{f"{actor}#main-key" if key_id is None else key_id}"' + more
+    values = {
+        "@method": method,
+        "@target-uri": origin + target,
+        "@authority": sent["Host"],
+        "@scheme": origin.partition("://")[0],
+        "@path": target.partition("?")[0],
+        "@request-target": target,
+        **{name.lower(): value for name, value in sent.items()},
+    }
+    lines = [f"{quoted(name)}: {values.get(name, '')}" for name in covered]
+    base = "\n".join([*lines, f'"@signature-params": {described}']).encode()
+    made = base64.b64encode(multikey.sign_bytes(key or rsa_key(actor), base)).decode()
+    signed = {**sent, "Signature-Input": f"sig1={described}", "Signature": f"sig1=:{made}:"}
+    signed |= headers or {}  # type: ignore[arg-type]
+    return RawRequest(method, target, tuple((n, v) for n, v in signed.items() if v is not None), body)
+
+
+def quoted(component: str) -> str:
+    """Return `component` as RFC 9421 writes it: with parameters it is quoted already."""
+    return component if component.startswith('"') else f'"{component}"'

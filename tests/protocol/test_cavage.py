@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from fedcoop.errors import FedcoopError, Unverified
 from fedcoop.protocol import cavage, multikey
 from fedcoop.protocol.limits import MAX_SIGNATURE_HEADER, SIGNATURE_MAX_AGE, SIGNATURE_MAX_AHEAD
-from fedcoop.protocol.messages import RawRequest
+from fedcoop.protocol.messages import RawRequest, RequestSignature
 from tests.protocol.signing import (
     COOP,
     NOW,
@@ -42,7 +42,7 @@ HOSTS = cavage.public_hosts("https://velo-nantes.example")
 FULL = ["(request-target)", "host", "date", "digest", "content-type"]
 
 
-def check(request: RawRequest, key: Any = None, *, now: datetime = NOW) -> cavage.Parsed:
+def check(request: RawRequest, key: Any = None, *, now: datetime = NOW) -> RequestSignature:
     """Everything that the pipeline does with a signature."""
     parsed = cavage.parse(request)
     cavage.check_time(parsed, request, now=now, window=WINDOW)

@@ -167,3 +167,66 @@ def test_a_digest_fits_one_body(one: bytes, other: bytes):
     if one != other:
         with pytest.raises(Unverified):
             digest.check_body_digest([digest.body_digest(one)], other)
+
+
+# -- Content-Digest -------------------------------------------------------------------------------------
+
+HELLO_512 = "WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew=="
+
+
+def test_the_content_digest_of_a_body_is_the_one_of_rfc_9530():
+    assert digest.content_digest(BODY) == f"sha-256=:{HELLO}:"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"sha-256=:{HELLO}:"],
+        [f"sha-512=:{HELLO_512}:"],
+        [f"sha-256=:{HELLO}:, sha-512=:{HELLO_512}:"],
+        [f"md5=:AA==:, sha-256=:{HELLO}:, unixsum=30637"],
+        ["md5=:AA==:", f"sha-256=:{HELLO}:"],
+    ],
+)
+def test_the_bodys_own_content_digest_is_accepted_beside_unknown_ones(values: list[str]):
+    digest.check_content_digest(values, BODY)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "code"),
+    [
+        ([], Unverified, "digest-missing"),
+        ([""], Unverified, "digest-missing"),
+        (["md5=:AA==:"], Unverified, "digest-missing"),
+        (["sha-256=::"], Unverified, "digest-mismatch"),
+        ([digest.content_digest(b"other")], Unverified, "digest-mismatch"),
+        ([f"sha-256=:{HELLO}:, sha-512=:{HELLO}:"], Unverified, "digest-mismatch"),
+        ([f"sha-512=:{HELLO_512}:, sha-256=:AA==:"], Unverified, "digest-mismatch"),
+        ([f"sha-256={HELLO}"], Malformed, "malformed-request"),
+        ([f"SHA-256=:{HELLO}:"], Malformed, "malformed-request"),
+        (["sha-256"], Malformed, "malformed-request"),
+        (["sha-256=(1)"], Malformed, "malformed-request"),
+        ([f'sha-256="{HELLO}"'], Malformed, "malformed-request"),
+        ([f"sha-256=:{HELLO}:, sha-256=:{HELLO}:"], Malformed, "malformed-request"),
+        ([f"sha-256=:{HELLO}:,"], Malformed, "malformed-request"),
+        (["sha-256=:é:"], Malformed, "malformed-request"),
+    ],
+)
+def test_no_other_content_digest_is_accepted(values: list[str], kind: type[Exception], code: str):
+    with pytest.raises(kind) as refusal:
+        digest.check_content_digest(values, BODY)
+    assert refusal.value.code == code  # type: ignore[attr-defined]
+
+
+def test_a_wrong_content_digest_is_refused_with_the_right_one():
+    with pytest.raises(Unverified) as refusal:
+        digest.check_content_digest([digest.content_digest(b"other")], BODY)
+    assert refusal.value.expected == digest.content_digest(BODY)
+    assert refusal.value.received == digest.content_digest(b"other")
+
+
+@given(st.binary(max_size=40), st.text(max_size=40))
+def test_any_text_is_a_content_digest_or_refused(body: bytes, text: str):
+    digest.check_content_digest([digest.content_digest(body)], body)
+    with pytest.raises((Malformed, Unverified)):
+        digest.check_content_digest([text], body)

@@ -247,6 +247,70 @@ def test_a_key_for_proofs_is_not_one_for_requests_nor_the_other_way():
         multikey.proof_key_of(an_actor(), MAIN_KEY, at=NOW)
 
 
+# -- keys for requests in RFC 9421 ----------------------------------------------------------------------
+
+
+def signing_key(key_id: str, dialect: Any = "rfc9421", **changes: Any) -> multikey.PublicKey:
+    return multikey.signing_key_of(an_actor(**changes), key_id, dialect=dialect, at=NOW)
+
+
+def test_in_rfc_9421_the_key_for_proofs_signs_requests_too():
+    assert signing_key(PROOF_KEY) == ed_key(COOP).public_key()
+    assert signing_key(MAIN_KEY) == rsa_key(COOP).public_key()
+    assert signing_key(MAIN_KEY, "draft-cavage") == rsa_key(COOP).public_key()
+    with pytest.raises(Unverified) as refusal:
+        signing_key(PROOF_KEY, "draft-cavage")
+    assert refusal.value.code == "key-unknown"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"revoked": "2026-11-22T11:59:59Z"},
+        {"expires": "2026-11-22T11:59:59Z"},
+        {"controller": f"{MALLORY}/actors/coop"},
+        {"type": "Key"},
+        {"publicKeyMultibase": multikey.encode_public(rsa_key(COOP).public_key())},
+    ],
+)
+def test_a_key_for_proofs_that_was_given_up_or_is_none_signs_no_requests(changes: dict[str, Any]):
+    with pytest.raises(Unverified) as refusal:
+        signing_key(PROOF_KEY, assertionMethod=[a_multikey(**changes)])
+    assert refusal.value.code == "key-unknown"
+
+
+def test_a_key_that_will_be_given_up_later_still_signs():
+    later = a_multikey(expires="2026-11-22T12:00:01Z")
+    assert signing_key(PROOF_KEY, assertionMethod=[later]) == ed_key(COOP).public_key()
+
+
+def test_one_name_for_two_keys_is_a_name_for_none():
+    for keys in (
+        {"assertionMethod": [a_multikey(id=MAIN_KEY)]},
+        {"assertionMethod": [a_multikey(), a_multikey()]},
+    ):
+        with pytest.raises(Unverified) as refusal:
+            signing_key(MAIN_KEY if len(keys["assertionMethod"]) == 1 else PROOF_KEY, **keys)
+        assert refusal.value.code == "key-unknown"
+
+
+@pytest.mark.parametrize("key", [rsa_key(COOP), ed_key(COOP)])
+def test_what_a_key_signs_its_public_half_knows(key: multikey.PrivateKey):
+    made = multikey.sign_bytes(key, b"message")
+    multikey.check_signed(key.public_key(), made, b"message", covered=("date",))
+    for signature, message in (
+        (made, b"massage"),
+        (made[:-1], b"message"),
+        (made[::-1], b"message"),
+        (b"", b"message"),
+    ):
+        with pytest.raises(Unverified) as refusal:
+            multikey.check_signed(key.public_key(), signature, message, covered=("date",))
+        assert refusal.value.code == "signature-invalid"
+        assert refusal.value.expected == "covered: date"
+        assert refusal.value.extra == {"signatureBase": message.decode()}
+
+
 # -- keys for proofs ------------------------------------------------------------------------------------
 
 

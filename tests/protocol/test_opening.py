@@ -20,6 +20,7 @@ from tests.protocol.signing import (
     NOW,
     WINDOW,
     a_create,
+    a_message,
     a_request,
     replaced,
     resigned,
@@ -50,6 +51,14 @@ def test_a_proper_request_is_opened():
     assert claimed.activity.id == f"{LYON}/activities/1"
     assert claimed.activity.body == request.body
     assert claimed.activity.raw == json.loads(request.body)
+
+
+def test_a_message_of_rfc_9421_is_opened():
+    message = a_message()
+    claimed = opened(message)
+    assert claimed.request is message
+    assert (claimed.key_id, claimed.signature.dialect) == (f"{COOP}#main-key", "rfc9421")
+    assert opened(a_request()).signature.dialect == "draft-cavage"
 
 
 def test_a_development_peer_on_the_loopback_is_opened():
@@ -255,6 +264,35 @@ def test_a_digest_that_is_signed_and_of_another_kind_is_none():
     refused(request, "digest-missing", Unverified)
 
 
+# -- the signature of RFC 9421 --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"headers": {"Signature": None}}, "signature-malformed"),
+        ({"headers": {"Signature-Input": None, "Signature": None}}, "signature-missing"),
+        ({"created": NOW - timedelta(days=2)}, "clock-skew"),
+        ({"created": NOW + timedelta(days=1)}, "clock-skew"),
+        ({"more": ";expires=1"}, "signature-expired"),
+        ({"covered": ("@method", "@target-uri")}, "coverage-insufficient"),
+        ({"covered": ("@method", "content-digest")}, "coverage-insufficient"),
+        ({"covered": ("@target-uri", "content-digest")}, "coverage-insufficient"),
+        ({"more": ';alg="hmac-sha256"'}, "algorithm-not-allowed"),
+        ({"key_id": f"{MALLORY}/actors/coop#main-key"}, "key-owner-mismatch"),
+        ({"key_id": "acct:coop@coop-lyon.example"}, "key-unknown"),
+        ({"headers": {"Content-Digest": "sha-256=:AA==:"}}, "digest-mismatch"),
+        ({"digest": "md5=:AA==:"}, "digest-missing"),
+    ],
+)
+def test_a_message_with_one_fault_is_refused(changes: dict[str, Any], code: str):
+    refused(a_message(**changes), code, Unverified)
+
+
+def test_a_content_digest_that_cannot_be_read_is_no_matter_of_who_signed():
+    refused(a_message(digest="sha-256=AA=="), "malformed-request", Malformed)
+
+
 # -- order ----------------------------------------------------------------------------------------------
 
 
@@ -307,6 +345,7 @@ def test_no_bytes_bring_anything_but_our_own_errors(body: bytes, headers: list[t
     for request in (
         RawRequest("POST", "/inbox", tuple(headers), body),
         RawRequest("POST", "/inbox", (*signed.headers, *headers), body),
+        RawRequest("POST", "/inbox", (*a_message(body).headers, *headers), body),
     ):
         with pytest.raises(FedcoopError):
             opened(request)

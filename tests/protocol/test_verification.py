@@ -17,6 +17,7 @@ from tests.protocol.signing import (
     NOW,
     WINDOW,
     a_create,
+    a_message,
     a_multikey,
     a_request,
     an_actor,
@@ -73,6 +74,29 @@ def test_an_ed25519_key_signs_requests_too():
     pem = multikey.public_key_to_pem(ed_key(COOP).public_key())
     keys = keys_of(publicKey={"id": f"{COOP}#main-key", "owner": COOP, "publicKeyPem": pem})
     assert not verified(a_request(key=ed_key(COOP)), keys).proved
+
+
+def test_a_message_of_rfc_9421_is_verified_by_either_key_of_its_actor():
+    assert not verified(a_message()).proved
+    assert verified(a_message(proved())).proved
+    assert not verified(a_message(key=ed_key(COOP), key_id=f"{COOP}#ed25519-1")).proved
+
+
+def test_the_key_for_proofs_signs_no_draft_cavage_requests():
+    refused(a_request(key=ed_key(COOP), key_id=f"{COOP}#ed25519-1"), "key-unknown")
+
+
+def test_a_key_for_proofs_that_was_revoked_signs_nothing_any_more():
+    message = a_message(key=ed_key(COOP), key_id=f"{COOP}#ed25519-1")
+    revoked = keys_of(assertionMethod=[a_multikey(revoked="2026-01-01T00:00:00Z")])
+    refused(message, "key-unknown", revoked)
+
+
+def test_a_message_of_rfc_9421_by_another_key_or_for_another_server_is_refused():
+    refused(a_message(key=rsa_key("mallory")), "signature-invalid")
+    refused(a_message(origin="https://scic-alpes.example"), "signature-invalid")
+    refused(a_message(more=';alg="ed25519"'), "algorithm-not-allowed")
+    refused(a_message(created=NOW - timedelta(minutes=59)), "clock-skew", now=NOW + timedelta(minutes=2))
 
 
 # -- the signature --------------------------------------------------------------------------------------

@@ -128,8 +128,10 @@ async def test_a_401_says_by_what_one_would_be_let_in(client: Any, flows: FakeFl
     flows.refusal = Unverified("signature-missing", "Not signed.")
     response = await client.post("/inbox", data=b"{}", headers={"Content-Type": LD})
     assert response.headers["WWW-Authenticate"].startswith("Signature ")
+    assert response.headers["Accept-Signature"] == 'sig1=("@method" "@target-uri" "content-digest");created'
     response = await client.get("/actors/alice/inbox")
     assert response.headers["WWW-Authenticate"].startswith("Bearer ")
+    assert "Accept-Signature" not in response.headers
 
 
 async def test_a_bug_leaks_nothing(client: Any, flows: FakeFlows):
