@@ -43,8 +43,9 @@ from fedcoop.net.courier import HttpCourier
 from fedcoop.net.fetch import HttpFetcher
 from fedcoop.net.guard import allowed_addresses
 from fedcoop.net.keys import CachedKeys
-from fedcoop.ports import Clock, Doorbell, Store
-from fedcoop.protocol.messages import KeyDocument, PutActor
+from fedcoop.net.knocking import Knocker
+from fedcoop.ports import Clock, Doorbell, Knock, Store
+from fedcoop.protocol.messages import Document, KeyDocument, PutActor
 from fedcoop.store import sealing
 from fedcoop.store.keyfolder import KeyFolder, exposed
 from fedcoop.store.schema import upgrade
@@ -93,7 +94,11 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
                 contact=config.base_url,
             )
         )
-        fetcher = HttpFetcher(session, allow_origins=config.allow_origins)
+        knocker = Knocker(keyring, clock, StoredKnocks(store))
+        application = instance_of(config).application
+        fetcher = HttpFetcher(
+            session, allow_origins=config.allow_origins, knocker=knocker, signer=application
+        )
         resolver = CachedKeys(
             fetcher,
             clock,
@@ -108,7 +113,7 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
             resolver=resolver,
             fetcher=fetcher,
             keyring=keyring,
-            courier=HttpCourier(session, keyring, clock, allow_origins=config.allow_origins),
+            courier=HttpCourier(session, knocker, clock, allow_origins=config.allow_origins),
             clock=clock,
             new_id=new_id,
             doorbell=doorbell or FarBell(config.folder),
@@ -165,6 +170,26 @@ def _keep_keys(store: Store) -> Callable[[KeyDocument], Awaitable[None]]:
         await store.write(lambda tx: tx.make([PutActor(keys.actor, local=False, fetched_at=keys.fetched_at)]))
 
     return keep_keys
+
+
+class StoredKnocks:
+    """`ports.Knocks` in the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def last(self, origin: str) -> Knock | None:
+        """Return how the server at `origin` last opened, however long ago."""
+        return await self._store.read(lambda reader: reader.knock(origin))
+
+    async def receiver(self, inbox: str) -> Document | None:
+        """Return the document of an actor whose inbox that is, when we have one."""
+        actor = await self._store.read(lambda reader: reader.actor_by_inbox(inbox))
+        return None if actor is None else actor.document
+
+    async def keep(self, knock: Knock) -> None:
+        """Remember it in the place of what was known of that server. Raises Unavailable."""
+        await self._store.write(lambda tx: tx.put_knock(knock))
 
 
 # -- doorbells ------------------------------------------------------------------------------------------------------

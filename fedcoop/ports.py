@@ -625,6 +625,22 @@ class Answer:
     retry_after: int | None
 
 
+class Knocks(Protocol):
+    """What lasts of what we learn about how other servers open."""
+
+    async def last(self, origin: str) -> Knock | None:
+        """Return how the server at `origin` last opened, however long ago."""
+        ...
+
+    async def receiver(self, inbox: str) -> Document | None:
+        """Return the document of an actor whose inbox that is, when we have one."""
+        ...
+
+    async def keep(self, knock: Knock) -> None:
+        """Remember it in the place of what was known of that server. Raises Unavailable."""
+        ...
+
+
 class Courier(Protocol):
     """Carries a signed activity to an inbox."""
 

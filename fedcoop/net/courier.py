@@ -14,8 +14,9 @@ import yarl
 
 from fedcoop.errors import Malformed, Refused, Unavailable
 from fedcoop.net.client import TRANSPORT_FAILURES, Slots, failure_of
-from fedcoop.ports import Answer, Clock, Courier, KeyRing
-from fedcoop.protocol import cavage, ids, limits, strict_json
+from fedcoop.net.knocking import CLOSED, Attempt, Knocker, is_about_the_signature
+from fedcoop.ports import Answer, Clock, Courier
+from fedcoop.protocol import ids, limits, strict_json
 
 MAX_DETAIL: Final = 500
 """Characters kept of what a peer says went wrong: it is shown to people, and written by a stranger."""
@@ -24,12 +25,12 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 
 class HttpCourier(Courier):
-    """Posts over one guarded session, by draft-cavage signatures with the sender's RSA key."""
+    """Posts over one guarded session, signed as the receiving server is known to take it; else twice at most."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        keyring: KeyRing,
+        knocker: Knocker,
         clock: Clock,
         *,
         allow_origins: frozenset[str] = frozenset(),
@@ -37,7 +38,7 @@ class HttpCourier(Courier):
     ) -> None:
         """`session` is of `client.open_session`; `time` is for one delivery, the answer included."""
         self._session = session
-        self._keyring = keyring
+        self._knocker = knocker
         self._clock = clock
         self._allow_origins = allow_origins
         self._time = time
@@ -65,28 +66,45 @@ class HttpCourier(Courier):
                 raise _no_answer(inbox, failure_of(error)) from error
 
     async def _post(self, inbox: str, body: bytes, sender: str) -> Answer:
+        first = await self._knocker.first(inbox)
+        answer, wishes = await self._knock(first, inbox, body, sender)
+        attempt = first
+        # (3) Once more, and no third time: two servers must not go on answering each other.
+        if is_about_the_signature(answer.status, answer.problem):
+            second = self._knocker.second(first, wishes, sender=sender)
+            again, _ = await self._knock(second, inbox, body, sender)
+            attempt, answer = (second, again) if not _closed(again) else (first, _telling(answer, again))
+        if 200 <= answer.status < 300:
+            await self._knocker.opened(inbox, attempt)
+        return answer
+
+    async def _knock(
+        self, attempt: Attempt, inbox: str, body: bytes, sender: str
+    ) -> tuple[Answer, tuple[str, ...]]:
+        """Post once, and return the answer and what it asks to be signed."""
         # encoded=True, or yarl spells the path anew and the signature is over another one (SIG-6).
         url = yarl.URL(ids.without_fragment(inbox), encoded=True)
-        key_id, key = self._keyring.http_key(sender)
-        headers = cavage.sign_headers(
-            method="POST",
-            url_host=ids.origin(inbox).partition("://")[2],
-            target=url.raw_path_qs,
-            body=body,
-            key_id=key_id,
-            key=key,
-            # Signed when its turn has come: time spent waiting for a slot does not make it old.
-            date=self._clock(),
-        )
-        # (3) A redirected POST would be signed for somebody else, or go where we do not post.
+        # Signed when its turn has come: time spent waiting for a slot does not make it old.
+        headers = self._knocker.sign(attempt, method="POST", url=url, body=body, sender=sender)
+        # (4) A redirected POST would be signed for somebody else, or go where we do not post.
         async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             said = _said(await _read(response))
-            return Answer(
+            answer = Answer(
                 status=response.status,
                 problem=_problem(said.get("type")),
                 detail=_detail(said),
                 retry_after=_retry_after(response.headers.get("Retry-After", ""), self._clock()),
             )
+            return answer, tuple(response.headers.getall("Accept-Signature", ()))
+
+
+def _closed(answer: Answer) -> bool:
+    return answer.status in CLOSED
+
+
+def _telling(first: Answer, again: Answer) -> Answer:
+    """Return which of two refusals counts: a 401, which another day may change, before a 400, which none will."""
+    return again if first.status == 400 and again.status == 401 else first
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -98,14 +116,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     try:
         async for chunk in response.content.iter_chunked(16 * limits.KIB):
             body += chunk
-            # (4) A peer's answer is not a way to fill our memory.
+            # (5) A peer's answer is not a way to fill our memory.
             if len(body) > limits.MAX_ANSWER:
                 return b""
     except (aiohttp.ClientError, OSError):
         # The status has come, and with it the answer: 2xx is said only after the peer has committed (D3).
         return b""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    # (5) What is not JSON, or is packed, is not looked at.
+    # (6) What is not JSON, or is packed, is not looked at.
     if not kind.endswith("json") or "Content-Encoding" in response.headers:
         return b""
     return bytes(body)
@@ -132,7 +150,7 @@ def _detail(said: Mapping[str, Any]) -> str | None:
     for member in ("detail", "title", "error"):
         text = said.get(member)
         if isinstance(text, str) and text:
-            # (6) A stranger's text must not forge lines of our logs or move the cursor of a terminal.
+            # (7) A stranger's text must not forge lines of our logs or move the cursor of a terminal.
             return "".join(c if c.isprintable() else " " for c in text[:MAX_DETAIL])
     return None
 
@@ -150,7 +168,7 @@ def _retry_after(value: str, now: datetime) -> int | None:
             seconds = (aware - now).total_seconds()
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
-    # (7) A peer may ask us to wait, not for ever.
+    # (8) A peer may ask us to wait, not for ever.
     return int(min(max(seconds, 0.0), limits.RETRY_AFTER_MAX.total_seconds()))
 
 

@@ -1,12 +1,13 @@
 """Documents from strangers, within a budget of bytes, time and redirects (security.md §3.3, decision D16).
 
-GETs are unsigned in this release: what we need to read (actors, keys) is public with our peers.
+GETs are unsigned; one that is answered 401 is made again, signed by the instance's own actor (SIG-24), as `knocking`
+says. That actor can be read unsigned here, so two careful servers never wait for each other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +19,7 @@ import yarl
 
 from fedcoop.errors import NotFound, Refused, Unavailable, Unverified
 from fedcoop.net.client import TRANSPORT_FAILURES, Slots, failure_of
+from fedcoop.net.knocking import CLOSED, Attempt, Knocker
 from fedcoop.ports import Fetcher
 from fedcoop.protocol import ids, limits, strict_json
 from fedcoop.protocol.cavage import MEDIA_TYPE
@@ -55,6 +57,14 @@ class _Errand:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """Not for whoever asked so."""
+
+    wishes: tuple[str, ...]
+    """Values of Accept-Signature."""
+
+
 class HttpFetcher(Fetcher):
     """Fetches ActivityStreams documents over one guarded session."""
 
@@ -65,9 +75,16 @@ class HttpFetcher(Fetcher):
         allow_origins: frozenset[str] = frozenset(),
         time: timedelta = limits.FETCH_TOTAL_TIME,
         key_time: timedelta = limits.KEY_FETCH_TOTAL_TIME,
+        knocker: Knocker | None = None,
+        signer: str = "",
     ) -> None:
-        """`session` is of `client.open_session`; the times are for one document, redirects included."""
+        """`session` is of `client.open_session`; the times are for one document, redirects included.
+
+        With a `knocker`, what is not shown to strangers is asked for as `signer`, our instance's actor.
+        """
         self._session = session
+        self._knocker = knocker
+        self._signer = signer
         self._allow_origins = allow_origins
         self._key = _Errand(key_time, Unverified, "key-unknown", "key-unreachable")
         self._document = _Errand(time, NotFound, "not-found", "unavailable")
@@ -141,15 +158,44 @@ class HttpFetcher(Fetcher):
 
     async def _get(self, url: str, errand: _Errand) -> Document | str:
         """Return the document that `url` answers, or the Location that it redirects to."""
+        knocker = self._knocker
+        answer = await self._ask(url, errand, {}, again=() if knocker is None else (401,))
+        if isinstance(answer, _Closed) and knocker is not None:
+            first = await knocker.first(url)
+            attempt, answer = (
+                first,
+                await self._ask(url, errand, self._signed(knocker, first, url), again=CLOSED),
+            )
+            if isinstance(answer, _Closed):
+                attempt = knocker.second(first, answer.wishes, sender=self._signer)
+                answer = await self._ask(url, errand, self._signed(knocker, attempt, url), again=())
+            # A redirect has shown nothing to us yet.
+            if isinstance(answer, Mapping):
+                await knocker.opened(url, attempt)
+        if isinstance(answer, _Closed):
+            raise AssertionError("the last answer is one, or was refused")
+        return answer
+
+    def _signed(self, knocker: Knocker, attempt: Attempt, url: str) -> dict[str, str]:
+        target = yarl.URL(ids.without_fragment(url), encoded=True)
+        return knocker.sign(attempt, method="GET", url=target, body=None, sender=self._signer)
+
+    async def _ask(
+        self, url: str, errand: _Errand, signed: Mapping[str, str], *, again: Collection[int]
+    ) -> Document | str | _Closed:
+        """Ask once. A status in `again` is returned as closed: the same may be asked in another way."""
         # encoded=True: the bytes that were checked are the bytes that are asked for.
         target = yarl.URL(ids.without_fragment(url), encoded=True)
+        headers = {**signed, "Accept": MEDIA_TYPE}
         try:
             async with (
                 self._slots.hold(ids.origin(url)),
-                self._session.get(target, headers={"Accept": MEDIA_TYPE}, allow_redirects=False) as response,
+                self._session.get(target, headers=headers, allow_redirects=False) as response,
             ):
                 if response.status in REDIRECTS and "Location" in response.headers:
                     return response.headers["Location"]
+                if response.status in again:
+                    return _Closed(tuple(response.headers.getall("Accept-Signature", ())))
                 _check_status(response, errand)
                 _check_media(response, errand)
                 body = await _read(response, errand)

@@ -14,6 +14,15 @@ from fedcoop.protocol.model import CAPABILITY
 SECURITY_CONTEXT = "https://w3id.org/security/v1"
 CID_CONTEXT = "https://www.w3.org/ns/cid/v1"
 
+RFC9421 = "https://datatracker.ietf.org/doc/html/rfc9421"
+RFC9421_ED25519 = f"{RFC9421}#name-eddsa-using-curve-edwards25"
+IMPLEMENTS = {
+    CAPABILITY: "fedcoop v1",
+    RFC9421: "RFC-9421: HTTP Message Signatures",
+    RFC9421_ED25519: "RFC-9421 signatures using the Ed25519 algorithm",
+}
+"""What our actors announce (FEP-844e): the address of a capability to its name."""
+
 
 @dataclass(frozen=True, slots=True)
 class PublicKeys:
@@ -78,11 +87,23 @@ def actor_document(
         "generator": {
             "type": "Application",
             "name": "fedcoop",
-            "implements": [{"type": "Link", "href": CAPABILITY, "name": "fedcoop v1"}],
+            "implements": [{"type": "Link", "href": href, "name": name} for href, name in IMPLEMENTS.items()],
         },
         **profile,
         **key_members(actor, keys),
     }
+
+
+def announced(actor: Document) -> frozenset[str]:
+    """Return the addresses of what an actor says that its server implements (FEP-844e), in any of the usual shapes."""
+    generator = actor.get("generator")
+    value = generator.get("implements") if isinstance(generator, Mapping) else None
+    found = set()
+    for entry in value if isinstance(value, list) else [value]:
+        named = entry.get("href", entry.get("id")) if isinstance(entry, Mapping) else entry
+        if isinstance(named, str):
+            found.add(named)
+    return frozenset(found)
 
 
 def cooperative(*, base: str, username: str, keys: PublicKeys, profile: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """When a request was signed: one window for both dialects (decision D5, SIG-5).
 
-A replay inside the window is the same activity again, which has no second effect (`limits.REPLAY_MEMORY`); the window
-is what ends the replay of everything else.
+A replay inside the window is the same activity again, which has no second effect, since ids are never forgotten; the
+window is what ends the replay of everything else.
 """
 
 from __future__ import annotations

@@ -152,6 +152,16 @@ REPLAY_MEMORY: Final = timedelta(days=400)
 """Activity ids are remembered at least this long, and as long as their object (D15): a replay, in either dialect or
 from one to the other, is the same activity again and has no second effect, so that no nonce needs to be kept."""
 
+KNOCK_MEMORY: Final = timedelta(days=7)
+"""How long it is remembered in which dialect a server took a request (SIG-17): then it may have learnt another."""
+
+KNOCK_RENEWED: Final = timedelta(days=1)
+"""How often such a memory of RFC 9421 is renewed by further successes; not each time, which would be a write for each
+delivery."""
+
+MAX_KNOCKS_REMEMBERED: Final = 10_000
+"""Servers whose dialect is kept in memory beside the store."""
+
 # -- what we fetch -------------------------------------------------------------------------------------------
 
 FETCH_DNS_TIME: Final = timedelta(seconds=5)

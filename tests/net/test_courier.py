@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedcoop.errors import Misconfigured, Unavailable
 from fedcoop.net.courier import HttpCourier
+from fedcoop.net.knocking import Knocker
 from fedcoop.ports import Answer, KeyRing
 from fedcoop.protocol import cavage, limits
 from fedcoop.protocol.messages import RawRequest
@@ -44,7 +45,7 @@ class Ring(KeyRing):
         return COOP + "#main-key", self.key
 
     def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
-        raise AssertionError("a courier proves nothing")
+        return COOP + "#ed25519-1", Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def ring(private_key: rsa.RSAPrivateKey) -> Ring:
 @pytest.fixture
 async def courier(stranger: Stranger, ring: Ring, clock: StoppedClock) -> AsyncIterator[HttpCourier]:
     async with a_session(stranger.base) as session:
-        yield HttpCourier(session, ring, clock, allow_origins=frozenset({stranger.base}))
+        yield HttpCourier(session, Knocker(ring, clock), clock, allow_origins=frozenset({stranger.base}))
 
 
 async def delivered(courier: HttpCourier, inbox: str) -> Answer:
@@ -109,10 +110,10 @@ async def test_a_delivery_over_tls_reaches_its_inbox(authority: Authority, ring:
     async with a_stranger(ssl_context=authority.server_context) as stranger:
         origins = frozenset({stranger.base})
         async with a_session(stranger.base, extra_ca_file=str(authority.ca_file)) as session:
-            courier = HttpCourier(session, ring, clock, allow_origins=origins)
+            courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=origins)
             assert (await delivered(courier, inbox_answering(stranger, 202))).status == 202
         async with a_session(stranger.base) as session:
-            courier = HttpCourier(session, ring, clock, allow_origins=origins)
+            courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=origins)
             assert await no_answer(courier, stranger.base + "/inbox") == "tls"
 
 
@@ -161,7 +162,7 @@ async def test_an_inbox_at_an_internal_address_is_not_posted_to(
     ring: Ring, clock: StoppedClock, canary: Canary, scheme: str, host: str
 ):
     async with a_session() as session:
-        courier = HttpCourier(session, ring, clock)
+        courier = HttpCourier(session, Knocker(ring, clock), clock)
         assert await no_answer(courier, f"{scheme}://{host}:{canary.port}/inbox") == "address-refused"
 
 
@@ -173,7 +174,7 @@ async def test_an_inbox_that_could_mean_two_things_is_not_posted_to(courier: Htt
 async def test_an_inbox_on_a_name_of_an_internal_address_is_not_posted_to(ring: Ring, clock: StoppedClock):
     async with a_session(resolver=Rebinding("127.0.0.1")) as session:
         assert (
-            await no_answer(HttpCourier(session, ring, clock), "https://in.example/inbox")
+            await no_answer(HttpCourier(session, Knocker(ring, clock), clock), "https://in.example/inbox")
             == "address-refused"
         )
 
@@ -185,6 +186,120 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(
     inbox = stranger.redirect("/inbox", stranger.base + "/elsewhere", status=status)
     assert (await delivered(courier, inbox)).status == status
     assert stranger.paths == ["/inbox"]
+
+
+# -- two knocks ---------------------------------------------------------------------------------------------
+
+
+def dialect_of(request: web.BaseRequest) -> str:
+    return "rfc9421" if "Signature-Input" in request.headers else "draft-cavage"
+
+
+def takes(stranger: Stranger, dialect: str, *, refusal: int = 401, **headers: str) -> str:
+    """Let the stranger's inbox take one dialect and refuse the other; return it."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(status=202 if dialect_of(request) == dialect else refusal, headers=headers)
+
+    stranger.pages["/inbox"] = page
+    return stranger.base + "/inbox"
+
+
+@pytest.mark.parametrize("refusal", [400, 401])
+async def test_a_peer_that_refuses_one_dialect_is_asked_in_the_other_and_remembered(
+    courier: HttpCourier, stranger: Stranger, refusal: int
+):
+    inbox = takes(stranger, "rfc9421", refusal=refusal)
+    assert (await delivered(courier, inbox)).status == 202
+    assert [dialect_of(request) for request in stranger.asked] == ["draft-cavage", "rfc9421"]
+    assert stranger.bodies == [BODY, BODY]
+    for _ in range(3):
+        assert (await delivered(courier, inbox)).status == 202
+    assert [dialect_of(request) for request in stranger.asked[2:]] == 3 * ["rfc9421"]
+
+
+async def test_a_peer_that_went_back_is_asked_in_the_old_dialect_again(
+    courier: HttpCourier, stranger: Stranger
+):
+    await delivered(courier, takes(stranger, "rfc9421"))
+    inbox = takes(stranger, "draft-cavage")
+    stranger.asked.clear()
+    for _ in range(2):
+        assert (await delivered(courier, inbox)).status == 202
+    expected = ["rfc9421", "draft-cavage", "draft-cavage"]
+    assert [dialect_of(request) for request in stranger.asked] == expected
+
+
+async def test_each_knock_has_a_time_of_its_own(
+    courier: HttpCourier, stranger: Stranger, clock: StoppedClock
+):
+    async def page(request: web.Request) -> web.Response:
+        clock.advance(seconds=7)
+        return web.Response(status=401)
+
+    stranger.pages["/inbox"] = page
+    await delivered(courier, stranger.base + "/inbox")
+    first, second = stranger.asked
+    assert first.headers["Date"] == "Sun, 22 Nov 2026 12:00:00 GMT"
+    assert f";created={int(NOON.timestamp()) + 7};" in second.headers["Signature-Input"]
+
+
+async def test_a_refusal_in_both_dialects_is_knocked_at_twice_each_time_and_never_remembered(
+    courier: HttpCourier, stranger: Stranger
+):
+    inbox = inbox_answering(stranger, 401)
+    for _ in range(2):
+        assert (await delivered(courier, inbox)).status == 401
+    assert [dialect_of(request) for request in stranger.asked] == 2 * ["draft-cavage", "rfc9421"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [(401, 400, 401), (400, 401, 401), (400, 400, 400), (401, 403, 403), (401, 503, 503), (400, 404, 404)],
+)
+async def test_of_two_refusals_the_one_that_may_pass_is_told(
+    courier: HttpCourier, stranger: Stranger, first: int, second: int, told: int
+):
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(status=first if dialect_of(request) == "draft-cavage" else second)
+
+    stranger.pages["/inbox"] = page
+    assert (await delivered(courier, stranger.base + "/inbox")).status == told
+    assert len(stranger.asked) == 2
+
+
+@pytest.mark.parametrize("status", [202, 403, 404, 409, 410, 413, 422, 429, 500, 503])
+async def test_other_answers_are_not_knocked_at_again(courier: HttpCourier, stranger: Stranger, status: int):
+    await delivered(courier, inbox_answering(stranger, status))
+    assert len(stranger.asked) == 1
+
+
+async def test_a_400_that_says_what_is_wrong_with_the_content_is_an_answer(
+    courier: HttpCourier, stranger: Stranger
+):
+    document = {"type": "https://peer.example/problems/malformed-json", "detail": "d"}
+    await delivered(courier, inbox_answering(stranger, 400, document, content_type=PROBLEM))
+    assert len(stranger.asked) == 1
+
+
+async def test_what_a_401_asks_for_is_signed(courier: HttpCourier, stranger: Stranger):
+    wish = 'w=("@method" "@target-uri" "content-digest");created;nonce="n1"'
+    inbox = takes(stranger, "rfc9421", **{"Accept-Signature": wish})
+    assert (await delivered(courier, inbox)).status == 202
+    described = stranger.asked[1].headers["Signature-Input"]
+    assert described.startswith('w=("@method" "@target-uri" "content-digest");created=')
+    assert described.endswith(';nonce="n1"')
+
+
+async def test_both_knocks_are_within_one_time(ring: Ring, clock: StoppedClock):
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    async with a_raw_server(slow) as base, a_session(base) as session:
+        origins, time = frozenset({base}), timedelta(seconds=0.3)
+        courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=origins, time=time)
+        assert await no_answer(courier, base + "/inbox") == "timeout"
 
 
 # -- what comes back ----------------------------------------------------------------------------------------
@@ -306,7 +421,7 @@ async def test_a_server_that_is_off_gives_no_answer(ring: Ring, clock: StoppedCl
     async with a_stranger() as gone:
         base = gone.base
     async with a_session(base) as session:
-        courier = HttpCourier(session, ring, clock, allow_origins=frozenset({base}))
+        courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=frozenset({base}))
         assert await no_answer(courier, base + "/inbox") == "connect"
 
 
@@ -319,7 +434,7 @@ async def test_what_is_not_an_answer_is_none(ring: Ring, clock: StoppedClock, sa
         writer.write(said)
 
     async with a_raw_server(speak) as base, a_session(base) as session:
-        courier = HttpCourier(session, ring, clock, allow_origins=frozenset({base}))
+        courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=frozenset({base}))
         assert await no_answer(courier, base + "/inbox") == reason
 
 
@@ -330,7 +445,7 @@ async def test_a_status_is_an_answer_even_when_the_rest_is_cut_off(ring: Ring, c
         )
 
     async with a_raw_server(cut) as base, a_session(base) as session:
-        courier = HttpCourier(session, ring, clock, allow_origins=frozenset({base}))
+        courier = HttpCourier(session, Knocker(ring, clock), clock, allow_origins=frozenset({base}))
         assert await delivered(courier, base + "/inbox") == Answer(202, None, None, None)
 
 
@@ -344,7 +459,9 @@ async def test_a_peer_that_drips_frees_the_lane_in_time(ring: Ring, clock: Stopp
 
     async with a_raw_server(drip) as base, a_session(base) as session:
         time = timedelta(seconds=0.3)
-        courier = HttpCourier(session, ring, clock, allow_origins=frozenset({base}), time=time)
+        courier = HttpCourier(
+            session, Knocker(ring, clock), clock, allow_origins=frozenset({base}), time=time
+        )
         began = asyncio.get_running_loop().time()
         assert await no_answer(courier, base + "/inbox") == "timeout"
         assert asyncio.get_running_loop().time() - began < 1
@@ -353,7 +470,9 @@ async def test_a_peer_that_drips_frees_the_lane_in_time(ring: Ring, clock: Stopp
 async def test_the_failure_names_the_host_and_not_the_path(ring: Ring, clock: StoppedClock):
     async with a_session() as session:
         with pytest.raises(Unavailable) as caught:
-            await delivered(HttpCourier(session, ring, clock), "http://in.example/secret?token=1")
+            await delivered(
+                HttpCourier(session, Knocker(ring, clock), clock), "http://in.example/secret?token=1"
+            )
     assert caught.value.detail == "No answer from in.example: address-refused."
 
 
@@ -386,7 +505,9 @@ async def test_a_dead_destination_holds_up_no_other(ring: Ring, clock: StoppedCl
 
     stranger.serve("/inbox", b"", status=202)
     async with a_raw_server(silent) as dead, a_session(dead, stranger.base) as session:
-        courier = HttpCourier(session, ring, clock, allow_origins=frozenset({dead, stranger.base}))
+        courier = HttpCourier(
+            session, Knocker(ring, clock), clock, allow_origins=frozenset({dead, stranger.base})
+        )
         waiting = [asyncio.create_task(delivered(courier, dead + "/inbox")) for _ in range(100)]
         await asyncio.sleep(0.02)
         async with asyncio.timeout(2):

@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedcoop.errors import FedcoopError, Malformed, NotFound, Refused, TooLarge, Unavailable, Unverified
 from fedcoop.net.fetch import HttpFetcher, check_actor, is_activity_type, published_keys
-from fedcoop.protocol import limits
+from fedcoop.net.knocking import Knocker
+from fedcoop.ports import KeyRing
+from fedcoop.protocol import limits, signatures
+from fedcoop.protocol.messages import RawRequest
+from tests.conftest import StoppedClock
 from tests.net.conftest import (
     Authority,
     Canary,
@@ -470,6 +476,111 @@ async def test_one_host_is_not_flooded(fetcher: HttpFetcher, stranger: Stranger)
     fetches = [fetcher.actor(f"{stranger.base}/{n}") for n in range(20)]
     await asyncio.gather(*fetches, return_exceptions=True)
     assert most == limits.MAX_FETCHES_PER_HOST
+
+
+# -- for those who sign only --------------------------------------------------------------------------------
+
+SELF = "https://coop.example/actor"
+KEY = rsa.generate_private_key(65537, 2048)
+
+
+class Ring(KeyRing):
+    """The keys of our instance's actor."""
+
+    def http_key(self, actor: str) -> tuple[str, rsa.RSAPrivateKey]:
+        assert actor == SELF
+        return f"{SELF}#main-key", KEY
+
+    def proof_key(self, actor: str) -> tuple[str, Ed25519PrivateKey]:
+        assert actor == SELF
+        return f"{SELF}#ed25519-1", Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+@pytest.fixture
+async def signing_fetcher(stranger: Stranger, clock: StoppedClock) -> AsyncIterator[HttpFetcher]:
+    async with a_session(stranger.base) as session:
+        origins = frozenset({stranger.base})
+        yield HttpFetcher(session, allow_origins=origins, knocker=Knocker(Ring(), clock), signer=SELF)
+
+
+def dialect_of(request: web.BaseRequest) -> str:
+    if "Signature-Input" in request.headers:
+        return "rfc9421"
+    return "draft-cavage" if "Signature" in request.headers else "unsigned"
+
+
+def careful(stranger: Stranger, *dialects: str, closed: int = 401, **headers: str) -> dict[str, Any]:
+    """Let the stranger's actor be shown to those who sign in one of `dialects`; return it."""
+    document = stranger.actor()
+    shown = stranger.pages[document["id"].removeprefix(stranger.base)]
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        allowed = dialect_of(request) in dialects
+        return await shown(request) if allowed else web.Response(status=closed, headers=headers)
+
+    stranger.pages[document["id"].removeprefix(stranger.base)] = page
+    return document
+
+
+async def test_what_everybody_may_read_is_asked_for_unsigned(
+    signing_fetcher: HttpFetcher, stranger: Stranger
+):
+    document = careful(stranger, "unsigned")
+    assert await signing_fetcher.actor(document["id"]) == document
+    assert [dialect_of(request) for request in stranger.asked] == ["unsigned"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "knocks"),
+    [
+        ("draft-cavage", ["unsigned", "draft-cavage"]),
+        ("rfc9421", ["unsigned", "draft-cavage", "rfc9421"]),
+    ],
+)
+async def test_what_is_for_those_who_sign_is_asked_for_as_our_instances_actor(
+    signing_fetcher: HttpFetcher, stranger: Stranger, dialect: str, knocks: list[str]
+):
+    document = careful(stranger, dialect)
+    assert await signing_fetcher.actor(document["id"]) == document
+    assert [dialect_of(request) for request in stranger.asked] == knocks
+    last = stranger.asked[-1]
+    arrived = RawRequest(last.method, last.raw_path, tuple(last.headers.items()), b"")
+    signature = signatures.read(arrived, public_origin=stranger.base)
+    signatures.check_coverage(signature, arrived)
+    signatures.verify(signature, arrived, KEY.public_key())
+    assert signature.key_id == f"{SELF}#main-key"
+    stranger.asked.clear()
+    await signing_fetcher.actor(document["id"])
+    assert [dialect_of(request) for request in stranger.asked] == ["unsigned", dialect]
+
+
+async def test_what_is_for_nobody_is_asked_for_three_times_and_no_more(
+    signing_fetcher: HttpFetcher, stranger: Stranger
+):
+    document = careful(stranger)
+    with pytest.raises(Unverified) as caught:
+        await signing_fetcher.actor(document["id"])
+    assert (caught.value.code, caught.value.extra["answered"]) == ("key-unknown", 401)
+    assert [dialect_of(request) for request in stranger.asked] == ["unsigned", "draft-cavage", "rfc9421"]
+
+
+@pytest.mark.parametrize("closed", [400, 403, 404, 410])
+async def test_only_a_401_is_an_invitation_to_sign(
+    signing_fetcher: HttpFetcher, stranger: Stranger, closed: int
+):
+    document = careful(stranger, closed=closed)
+    with pytest.raises(Unverified):
+        await signing_fetcher.actor(document["id"])
+    assert len(stranger.asked) == 1
+
+
+async def test_a_wish_is_granted_to_whom_we_read_from_as_well(
+    signing_fetcher: HttpFetcher, stranger: Stranger
+):
+    wish = 'w=("@method" "@target-uri" "@authority");created;nonce="n1"'
+    document = careful(stranger, "rfc9421", **{"Accept-Signature": wish})
+    assert await signing_fetcher.actor(document["id"]) == document
+    assert stranger.asked[-1].headers["Signature-Input"].endswith(';nonce="n1"')
 
 
 # -- the shape of an actor ----------------------------------------------------------------------------------

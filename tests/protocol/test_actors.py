@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fedcoop.protocol import actors, schemas
-from fedcoop.protocol.actors import PublicKeys
+from fedcoop.protocol.actors import RFC9421, RFC9421_ED25519, PublicKeys, announced
 from fedcoop.protocol.model import CAPABILITY
 from fedcoop.protocol.multikey import encode_public, proof_key_of, public_key_to_pem
 from fedcoop.protocol.shape import class_of
@@ -56,7 +56,10 @@ def test_each_actor_has_one_key_for_requests_and_one_for_proofs(document: dict[s
 
 @pytest.mark.parametrize("document", documents())
 def test_each_actor_announces_what_its_server_speaks(document: dict[str, Any]):
-    assert [link["href"] for link in document["generator"]["implements"]] == [CAPABILITY]
+    links = document["generator"]["implements"]
+    assert [link["href"] for link in links] == [CAPABILITY, RFC9421, RFC9421_ED25519]
+    assert {link["type"] for link in links} == {"Link"}
+    assert announced(document) == {CAPABILITY, RFC9421, RFC9421_ED25519}
 
 
 @pytest.mark.parametrize(("number", "schema"), [(0, "Cooperative"), (1, "Member")])
@@ -101,3 +104,23 @@ def test_a_membership_says_who_employs_whom_and_until_when():
     assert (credential["issuer"], credential["credentialSubject"]["id"]) == (COOP, AWA)
     assert credential["credentialSubject"]["workStatus"] == "cape"
     assert "proof" not in credential
+
+
+@pytest.mark.parametrize(
+    ("generator", "found"),
+    [
+        ({"implements": [{"href": RFC9421, "name": "x"}]}, {RFC9421}),
+        ({"implements": {"type": "Link", "href": RFC9421}}, {RFC9421}),
+        ({"implements": RFC9421}, {RFC9421}),
+        ({"implements": [RFC9421, {"id": RFC9421_ED25519}]}, {RFC9421, RFC9421_ED25519}),
+        ({"implements": [{"href": 1}, None, ["x"], {}]}, set()),
+        ({"implements": None}, set()),
+        ({}, set()),
+        ("https://software.example", set()),
+        ([{"implements": RFC9421}], set()),
+        (None, set()),
+    ],
+)
+def test_what_an_actor_announces_is_read_in_any_of_its_shapes(generator: Any, found: set[str]):
+    assert announced({"generator": generator}) == found
+    assert announced({}) == frozenset()

@@ -13,9 +13,12 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from fedcoop.errors import Misconfigured
+from fedcoop.protocol.actors import announced
 from fedcoop.store import schema, tables
 from fedcoop.store.engine import engine_for
 from fedcoop.store.schema import newest_revision, revision_of, upgrade
+from fedcoop.store.sql import SqlStore
+from tests.conftest import StoppedClock
 
 FOREIGN = {"alembic_version", "sqlite_sequence"}
 
@@ -104,6 +107,27 @@ async def test_a_database_of_a_newer_release_is_refused_and_left_alone(own_url: 
     await engine.dispose()
     with pytest.raises(Misconfigured, match="made by another release"):
         await upgrade(own_url)
+
+
+async def test_our_own_actors_announce_rfc_9421_from_then_on(empty_url: str):
+    await upgrade(empty_url, "0001")
+    engine = engine_for(empty_url, "write")
+    said = '{"id":"%s","name":"\\u00e9","generator":{"implements":[{"href":"https://w3id.org/fedcoop/v1"}]}}'
+    insert = (
+        "INSERT INTO actor (id, local, kind, username, document, inbox, fetched_at)"
+        " VALUES (:id, :local, 'Cooperative', 'coop', :document, 'i', 0)"
+    )
+    async with engine.begin() as connection:
+        for name, local in (("ours", True), ("theirs", False)):
+            await connection.execute(text(insert), {"id": name, "local": local, "document": said % name})
+    await engine.dispose()
+    await upgrade(empty_url)
+    store = SqlStore(empty_url, clock=StoppedClock())
+    for name, count in (("ours", 3), ("theirs", 1)):
+        actor = await store.read(lambda reader, name=name: reader.actor(name))
+        assert actor is not None
+        assert (len(announced(actor.document)), actor.document["name"]) == (count, "é")
+    await store.close()
 
 
 NEXT_STEP = """
