@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedcoop.cli.answer import AsJson, Failed, answer
+from fedcoop.cli.answer import AsJson, Failed, WronglyUsed, answer
 from fedcoop.cli.speech import say
 
 if TYPE_CHECKING:
     from fedcoop.config import Config
+    from fedcoop.flow.keys import Renewed
+    from fedcoop.flow.world import Instance, World
+    from fedcoop.protocol.keyhistory import Reason
     from fedcoop.store.keyfolder import KeyFolder
     from fedcoop.store.sealing import Place
 
@@ -33,9 +36,145 @@ HELP_PASSPHRASE = say(
     "celle-ci : si vous le craignez, renouvelez les clés.",
 )
 
+HELP_ROTATE = say(
+    "Replace keys by new ones that take over from the old.\n\nThe old ones stay good for `key_overlap_days`; peers go "
+    "on hearing you. A running server takes the new ones up by itself. Interrupted, it is finished by the server, or "
+    "by running it again.",
+    "Remplace des clés par de nouvelles qui prennent le relais.\n\nLes anciennes restent valables `key_overlap_days` "
+    "jours ; les pairs continuent de vous entendre. Un serveur en marche prend les nouvelles de lui-même. Interrompue, "
+    "elle est achevée par le serveur, ou en la relançant.",
+)
+HELP_COMPROMISED = say(
+    "Give keys up at once: somebody has them, or they are lost.\n\nThe old ones are revoked now; what they sign from "
+    "now on is refused, what was recorded before stays as it is. Your co-op (for itself, the instance) vouches for the "
+    "new ones. What still waits to be delivered was signed with the old ones and will be refused.",
+    "Abandonne des clés sur-le-champ : quelqu’un les a, ou elles sont perdues.\n\nLes anciennes sont révoquées "
+    "maintenant ; ce qu’elles signent désormais est refusé, ce qui était enregistré reste. Votre coopérative (pour "
+    "elle-même, l’instance) se porte garante des nouvelles. Ce qui attend d’être remis était signé des anciennes et "
+    "sera refusé.",
+)
+HELP_LIST = say(
+    "List the keys of every actor: in use, replaced, revoked.",
+    "Liste les clés de chaque acteur : en usage, remplacées, révoquées.",
+)
+
 Folder = Annotated[
     Path, typer.Argument(metavar="DIR", help=say("Folder of the instance.", "Dossier de l’instance."))
 ]
+
+
+Actors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--actor",
+        metavar="NAME",
+        help=say(
+            "Whose: a username, coop, instance, or an id (repeatable).",
+            "De qui : un nom d’utilisateur, coop, instance, ou un id (répétable).",
+        ),
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help=say("Of every actor.", "De tous les acteurs."))]
+
+
+def rotate(folder: Folder, actor: Actors = None, every: All = False, as_json: AsJson = False) -> None:
+    """Rotate keys."""
+    _renew(folder, actor or [], every, "rotated", as_json=as_json)
+
+
+def compromised(folder: Folder, actor: Actors = None, every: All = False, as_json: AsJson = False) -> None:
+    """Declare keys compromised."""
+    _renew(folder, actor or [], every, "compromised", as_json=as_json)
+
+
+def _renew(folder: Path, names: list[str], every: bool, reason: Reason, *, as_json: bool) -> None:
+    from fedcoop.cli.worlds import in_world
+    from fedcoop.config import load
+    from fedcoop.flow.keys import renew
+
+    if every == bool(names):
+        raise WronglyUsed(
+            "usage", say("Name an --actor, or say --all.", "Nommez un --actor, ou dites --all.")
+        )
+    overlap = load(folder).key_overlap
+
+    async def story(world: World) -> tuple[Renewed, ...]:
+        local = await world.store.read(lambda reader: reader.local_actors())
+        actors = [a.id for a in local if a.document.get("type") != "Tombstone"]
+        chosen = actors if every else [_named(name, world.instance) for name in names]
+        return await renew(world, chosen, reason=reason, overlap=overlap)
+
+    done = in_world(folder, story)
+    lines = [f"{new.key}  {new.actor}" for new in done]
+    if reason == "rotated" and done:
+        until = f"{max(new.old_until for new in done):%Y-%m-%d %H:%M} UTC"
+        lines.append(
+            say(
+                f"The old keys are good until {until}.", f"Les anciennes clés sont valables jusqu’au {until}."
+            )
+        )
+    elif done:
+        lines.append(
+            say(
+                "The old keys are revoked, and destroyed here.",
+                "Les anciennes clés sont révoquées, et détruites ici.",
+            )
+        )
+    answer(
+        {
+            "ok": True,
+            "reason": reason,
+            "keys": [
+                {
+                    "actor": new.actor,
+                    "number": new.number,
+                    "key": new.key,
+                    "oldUntil": new.old_until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                }
+                for new in done
+            ],
+        },
+        as_json=as_json,
+        lines=lines,
+    )
+
+
+def _named(name: str, instance: Instance) -> str:
+    if "://" in name:
+        return name
+    return instance.application if name == "instance" else f"{instance.base}/actors/{name}"
+
+
+def list_(folder: Folder, as_json: AsJson = False) -> None:
+    """List the keys."""
+    from fedcoop.cli.worlds import in_world
+    from fedcoop.flow.keys import list_keys
+
+    found = in_world(folder, list_keys)
+    words = {
+        "active": say("in use", "en usage"),
+        "overlap": say("replaced", "remplacée"),
+        "expired": say("expired", "expirée"),
+        "revoked": say("revoked", "révoquée"),
+    }
+    answer(
+        {
+            "ok": True,
+            "keys": [
+                {
+                    "actor": key.actor,
+                    "id": key.id,
+                    "key": key.key,
+                    "state": key.state,
+                    "until": key.until,
+                    "privateKeyHere": key.private,
+                }
+                for key in found
+            ],
+        },
+        as_json=as_json,
+        lines=[f"{words[key.state]:<10} {key.until or '':<20} {key.key}  {key.id}" for key in found],
+    )
 
 
 def encrypt(folder: Folder, as_json: AsJson = False) -> None:

@@ -29,8 +29,8 @@ def verify(
         typer.Argument(
             metavar="FILE|URL",
             help=say(
-                "History file, or address of a mission or of its history.",
-                "Fichier d’historique, ou adresse d’une mission ou de son historique.",
+                "History file, or address of a mission, of its history, or of an actor’s keys (…/keys).",
+                "Fichier d’historique, ou adresse d’une mission, de son historique, ou des clés d’un acteur (…/keys).",
             ),
         ),
     ],
@@ -62,10 +62,14 @@ def verify(
     as_json: AsJson = False,
 ) -> int:
     """Verify; exit status 1 when anything does not hold."""
+    from fedcoop.protocol import keyhistory
     from fedcoop.protocol.history import verify_history
 
     wanted, pinned = _head(head), _keys(key or [])
-    report = verify_history(_document(source, token or None), head=wanted, pinned=pinned)
+    document = _document(source, token or None)
+    if document.get("format") == keyhistory.FORMAT:
+        return _verify_keys(document, source, pinned, as_json=as_json)
+    report = verify_history(document, head=wanted, pinned=pinned)
     lines = [*_lines(report)]
     answer(_as_document(report, lines), as_json=as_json, lines=lines)
     return 0 if report.ok else 1
@@ -106,7 +110,8 @@ def _document(source: str, token: str | None) -> dict[str, Any]:
     if source.startswith(("http://", "https://")):
         from fedcoop.cli.history import fetched
 
-        return fetched(source if source.endswith("/history") else f"{source}/history", token=token)
+        whole = source.endswith(("/history", "/keys"))
+        return fetched(source if whole else f"{source}/history", token=token)
     file = Path(source)
     try:
         body = file.read_text("utf-8")
@@ -133,6 +138,61 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} is given twice")
     return members
+
+
+# -- key histories --------------------------------------------------------------------------------------------------
+
+
+def _verify_keys(document: dict[str, Any], source: str, pinned: dict[str, str], *, as_json: bool) -> int:
+    """Verify the key history of an actor; from a URL also that whoever vouches in it had that key then."""
+    from dataclasses import asdict
+
+    from fedcoop.protocol.keyhistory import verify_keys
+
+    vouchers: dict[str, Any] = {}
+    report = verify_keys(document, pinned=pinned)
+    if source.startswith(("http://", "https://")) and report.ok:
+        from fedcoop.cli.history import fetched
+
+        others = {span.signed_by for span in report.keys} - {report.actor}
+        vouchers = {actor: fetched(f"{actor}/keys") for actor in others}
+        report = verify_keys(document, pinned=pinned, vouchers=vouchers)
+    reasons = {
+        "founded": say("founded", "fondation"),
+        "rotated": say("rotated", "renouvellement"),
+        "compromised": say("compromised", "compromission"),
+    }
+    lines = [say(f"Keys of {report.actor}", f"Clés de {report.actor}")]
+    for span in report.keys:
+        until = f"{span.until} ({_ended(span.how)})" if span.until else say("in use", "en usage")
+        vouched = (
+            say(f"; {span.signed_by} vouches for it", f" ; {span.signed_by} s’en porte garant")
+            if span.signed_by != report.actor
+            else ""
+        )
+        lines += [
+            f"  {span.number:<3} {span.key}",
+            f"      {span.since} – {until}; {reasons.get(span.reason, span.reason)}{vouched}",
+        ]
+    lines += ["  ✗ " + _sentence(finding) for finding in report.findings]
+    lines.append(
+        say(f"VERIFIED: {len(report.keys)} keys", f"VÉRIFIÉ : {len(report.keys)} clés")
+        if report.ok
+        else say("VERIFICATION FAILED", "LA VÉRIFICATION ÉCHOUE")
+    )
+    answered = {
+        "ok": report.ok,
+        "actor": report.actor,
+        "keys": [asdict(span) for span in report.keys],
+        "findings": [asdict(finding) for finding in report.findings],
+        "lines": lines,
+    }
+    answer(answered, as_json=as_json, lines=lines)
+    return 0 if report.ok else 1
+
+
+def _ended(how: str | None) -> str:
+    return say("revoked", "révoquée") if how == "revoked" else say("replaced", "remplacée")
 
 
 # -- what is said ---------------------------------------------------------------------------------------------------
