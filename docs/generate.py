@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from fedcoop.config import DEVELOPMENT, SETTINGS  # noqa: E402
 from fedcoop.protocol import limits  # noqa: E402
+from fedcoop.protocol.policy import TABLE  # noqa: E402
 from fedcoop.web.server import machine_routes  # noqa: E402
 
 NOT_A_LIMIT: Final = frozenset({"KIB", "MIB"})
@@ -109,6 +110,39 @@ def settings() -> str:
 def refused_in_production() -> str:
     """Return the settings that FEDCOOP_ENV=production refuses, as a sentence's list."""
     return ", ".join(f"`{name}`" for name in DEVELOPMENT)
+
+
+# -- peers --------------------------------------------------------------------------------------------------
+
+
+def peer_states(language: str) -> str:
+    """Return the table of what each state of a peer lets pass, from the rule itself."""
+    fr = language == "fr"
+    names = {
+        "pending": ("pending", "en attente"),
+        "allowed": ("allowed", "admise"),
+        "limited": ("limited", "limitée"),
+        "frozen": ("frozen", "gelée"),
+        "blocked": ("blocked", "bloquée"),
+    }
+    shown = {
+        "as-addressed": ("whoever they are for", "à qui elles s’adressent"),
+        "members": ("our members only", "à nos membres seulement"),
+        "nobody": ("nobody", "à personne"),
+    }
+    yes, no = ("oui", "non") if fr else ("yes", "no")
+    rows = [
+        "| état | commence | se poursuit | se termine | reçoit nos annonces | portée `network` | ses annonces vont |"
+        if fr
+        else "| state | begins | goes on | ends | is sent our board | scope `network` | its proposals are shown to |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for state, rights in TABLE.items():
+        cells = [f"`{state}`" if not fr else f"{names[state][1]} (`{state}`)"]
+        cells += [yes if deed in rights.deeds else no for deed in ("begins", "goes-on", "ends")]
+        cells += [yes if rights.board else no, yes if rights.network else no, shown[rights.shown][fr]]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
 
 
 # -- limits -------------------------------------------------------------------------------------------------
@@ -205,6 +239,7 @@ def routes() -> list[tuple[str, str]]:
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "cli.md": {"help": lambda: helps("en")},
     "cli.fr.md": {"help": lambda: helps("fr")},
+    "peers.md": {"states": lambda: peer_states("en"), "états": lambda: peer_states("fr")},
     "settings.md": {"settings": settings, "refused": refused_in_production},
     "limits.md": {"limits": limit_tables},
 }

@@ -406,16 +406,17 @@ async def knocked(world: World, host: str) -> None:
         await world.store.write(lambda tx: tx.put_stranger(stranger))
 
 
-async def standing(book: Reader | Transaction, chain: Chain, instance: Instance) -> list[dict[str, Any]]:
-    """Return what the people of a mission or an engagement are told of the co-ops on its other side.
+async def standing(reader: Reader, chains: Iterable[Chain], instance: Instance) -> list[dict[str, Any]]:
+    """Return what the people of a mission and its engagements are told of the co-ops on the other side.
 
     One entry for each co-op that our operator has frozen or blocked, or that refuses us by its own operator's decision:
     `origin`, `decidedBy` (`us` or `them`), `state` or `problem`, `reason`, `since`.
     """
-    hosts = {origin(party) for party in (chain.owner, *chain.parties.values()) if not instance.hosts(party)}
+    parties = {party for chain in chains for party in (chain.owner, *chain.parties.values())}
+    hosts = {origin(party) for party in parties if not instance.hosts(party)}
     told: list[dict[str, Any]] = []
     for host in sorted(hosts):
-        peer, answer = await book.peer(host), await book.peer_answer(host)
+        peer, answer = await reader.peer(host), await reader.peer_answer(host)
         if peer is not None and peer.state in TOLD:
             told.append(_told(host, "us", peer.state, peer.reason, peer.since))
         if answer is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from fedcoop.errors import Gone, NotFound, Unverified
+from fedcoop.flow.peering import standing
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, StoredActivity, StoredObject
 from fedcoop.protocol import strict_json
@@ -186,7 +188,14 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     if chain is None or (activity and chain.id != iri):
         return document
     state = {"state": chain.state, "stateVersion": chain.version, "digest": chain.digest, "kind": chain.kind}
-    return {**document, "fedcoopChain": state}
+    told = await world.store.read(lambda reader: _told(reader, chain, actor, world.instance))
+    return {**document, "fedcoopChain": {**state, "peers": told} if told else state}
+
+
+async def _told(reader: Reader, chain: Chain, actor: str | None, instance: Instance) -> list[dict[str, Any]]:
+    """Return how the co-ops of a mission stand with each other: its own, and those of the reader's engagements."""
+    engaged = await reader.engagements(chain.id) if chain.kind != "Engagement" else ()
+    return await standing(reader, (chain, *(e for e in engaged if is_party(actor, e, instance))), instance)
 
 
 async def _record(reader: Reader, chain: Chain) -> ChainRecord:

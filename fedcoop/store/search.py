@@ -14,8 +14,9 @@ from sqlalchemy import BigInteger, ColumnElement, Row, and_, exists, func, or_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.ports import BoardEntry, BoardPage, BoardQuery
+from fedcoop.protocol.policy import TABLE
 from fedcoop.store import tables as t
-from fedcoop.store.changes import reader_name
+from fedcoop.store.changes import PUBLIC, reader_name
 from fedcoop.store.dialect import Dialect, words_of
 from fedcoop.store.paging import cursor_of, place_of
 from fedcoop.store.tables import EPOCH, MICROSECOND
@@ -38,7 +39,7 @@ async def board(connection: AsyncConnection, dialect: Dialect, query: BoardQuery
     Raises:
         Malformed: the cursor is none of ours (`malformed-request`).
     """
-    where = and_(*conditions(dialect, query))
+    where = and_(*conditions(dialect, query), *await _unshown(connection, query))
     if query.centre is not None and query.radius_km is not None:
         return await _nearest_first(connection, query, where, query.centre, query.radius_km)
     return await _newest_first(connection, query, where)
@@ -65,6 +66,19 @@ def conditions(dialect: Dialect, query: BoardQuery) -> list[ColumnElement[bool]]
     if words := words_of(query.text[:MAX_ASKED]):
         found.append(dialect.has_words(words))
     return found
+
+
+async def _unshown(connection: AsyncConnection, query: BoardQuery) -> list[ColumnElement[bool]]:
+    """Return that a row is not of a peer whose proposals this reader is not shown (`protocol.policy`).
+
+    Whether they are shown is decided when the board is read: a decision that is taken back brings them all back.
+    """
+    if query.readers is None:
+        return []
+    anybody = {reader_name(name) for name in query.readers} <= {PUBLIC}
+    states = [s for s, r in TABLE.items() if r.shown == "nobody" or (anybody and r.shown == "members")]
+    peers = await connection.scalars(select(t.peer.c.origin).where(t.peer.c.state.in_(states)))
+    return [func.substr(listing.owner, 1, len(origin) + 1) != f"{origin}/" for origin in peers]
 
 
 # -- by date -------------------------------------------------------------------------------------------------

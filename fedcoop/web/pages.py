@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from markupsafe import Markup
 
 from fedcoop.errors import NotFound
 from fedcoop.flow import reading
-from fedcoop.flow.world import World
+from fedcoop.flow.peering import standing
+from fedcoop.flow.world import Instance, World
 from fedcoop.ports import BoardPage, BoardQuery, Reader, StoredActor, StoredObject
 from fedcoop.protocol.messages import Chain
 from fedcoop.protocol.model import PROBLEMS
@@ -58,6 +59,10 @@ class _CoopsOwn:
     peers: int
     hosted: Sequence[StoredActor]
     engagements: Sequence[Engagement]
+
+
+Told: TypeAlias = Mapping[str, Any]
+"""What is said of a co-op on the other side (`flow.peering.standing`)."""
 
 
 class HtmlPages:
@@ -153,16 +158,22 @@ class HtmlPages:
         viewer = await auth.requester(request)
         views = self._frame.views(request)
 
-        async def ask(reader: Reader) -> tuple[Chain | None, History | None, Sequence[Engagement], Actors]:
+        async def ask(
+            reader: Reader,
+        ) -> tuple[Chain | None, History | None, Sequence[Engagement], Actors, Sequence[Told]]:
             chain = await reader.chain(obj.id)
             told = await _history(reader, views, chain) if chain else None
             # (2) An engagement is for its parties (privacy class P2), whoever may read the proposal.
             theirs = [
                 c for c in await reader.engagements(obj.id) if reading.is_party(viewer, c, self._instance)
             ]
-            return chain, told, await _seen(reader, views, theirs), await _with_homes(reader, [obj.owner])
+            # (4) How co-ops stand with each other is for members.
+            chains = [chain, *theirs] if chain is not None and viewer is not None else []
+            peers = await _standing(reader, chains, self._instance)
+            seen = await _seen(reader, views, theirs)
+            return chain, told, seen, await _with_homes(reader, [obj.owner]), peers
 
-        chain, told, engagements, actors = await self._world.store.read(ask)
+        chain, told, engagements, actors, peers = await self._world.store.read(ask)
         elsewhere = not self._instance.hosts(obj.id)
         return await self._frame.page(
             request,
@@ -171,6 +182,7 @@ class HtmlPages:
             proposal=views.proposal(obj, chain, actors),
             history=told,
             engagements=engagements,
+            peers=peers,
             source=obj.id,
             history_source=f"/history?id={quote(obj.id, safe='')}" if elsewhere else f"{obj.id}/history",
             elsewhere=elsewhere,
@@ -184,22 +196,24 @@ class HtmlPages:
         viewer = await auth.requester(request)
         views = self._frame.views(request)
 
-        async def ask(reader: Reader) -> tuple[Engagement, History] | None:
+        async def ask(reader: Reader) -> tuple[Engagement, History, Sequence[Told]] | None:
             chain = await reader.chain(ref)
             # (3) Whoever is no party learns nothing, not even that there is one.
             if chain is None or not reading.is_party(viewer, chain, self._instance):
                 return None
-            return (await _seen(reader, views, [chain]))[0], await _history(reader, views, chain)
+            peers = await _standing(reader, [chain], self._instance)
+            return (await _seen(reader, views, [chain]))[0], await _history(reader, views, chain), peers
 
         found = await self._world.store.read(ask)
         if found is None:
             raise NotFound("not-found", "There is nothing here that you may read.")
-        engagement, told = found
+        engagement, told, peers = found
         return await self._frame.page(
             request,
             "engagement.html",
             section="board",
             engagement=engagement,
+            peers=peers,
             history=told,
             source=engagement.id,
             history_source=f"/history?id={quote(engagement.id, safe='')}",
@@ -311,6 +325,12 @@ async def _with_homes(reader: Reader, ids: Sequence[str]) -> Actors:
         home for actor in found.values() if isinstance(home := actor.document.get("homeCooperative"), str)
     ]
     return {**found, **await known_actors(reader, homes)}
+
+
+async def _standing(reader: Reader, chains: Sequence[Chain], instance: Instance) -> Sequence[Told]:
+    """Return what is said of the co-ops on the other side, each with the host that people know it by."""
+    told = await standing(reader, chains, instance)
+    return [{**one, "host": urlsplit(one["origin"]).netloc} for one in told]
 
 
 async def _seen(reader: Reader, views: Views, chains: Sequence[Chain]) -> tuple[Engagement, ...]:

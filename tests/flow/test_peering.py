@@ -395,7 +395,7 @@ async def test_the_people_of_a_mission_are_told_where_the_other_side_stands(fede
     assert chain is not None
 
     async def told() -> list[dict[str, Any]]:
-        return await nantes.world.store.read(lambda r: standing(r, chain, nantes.world.instance))
+        return await nantes.world.store.read(lambda r: standing(r, [chain], nantes.world.instance))
 
     assert await told() == []
     await decide_peer(nantes.world, lyon.base, "frozen", reason=REASON)

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedcoop.errors import Malformed
-from fedcoop.ports import BoardEntry, BoardPage, BoardQuery
+from fedcoop.ports import BoardEntry, BoardPage, BoardQuery, Peer
 from fedcoop.protocol.messages import DropListing, PutListing
+from fedcoop.protocol.policy import TABLE
 from fedcoop.store.search import EARTH_RADIUS_KM, haversine_km
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON
@@ -161,6 +162,24 @@ FOUND: Final = (
     "", " ... ",
 )  # fmt: skip
 NOT_FOUND: Final = ("vélos", "elo", "velo paris", "naïf", "6")
+
+
+async def test_what_peers_propose_is_shown_as_their_state_says_and_comes_back_with_it(store: SqlStore):
+    member = "https://us.example/actors/coop/members"
+    theirs = numbered(1, owner="https://them.example/actors/coop", local=False, readers=(PUBLIC, member))
+    near = numbered(2, owner="https://them.example.org/actors/coop", local=False, readers=(PUBLIC,))
+    await put(store, theirs, near)
+    for state, rights in [*TABLE.items(), ("allowed", TABLE["allowed"])]:
+        peer = Peer("https://them.example", state, False, "", NOON)  # type: ignore[arg-type]
+        await store.write(lambda tx, peer=peer: tx.put_peer(peer))  # type: ignore[misc]
+        for readers, sees in (
+            ((PUBLIC,), rights.shown == "as-addressed"),
+            ((PUBLIC, member), rights.shown != "nobody"),
+            (None, True),
+        ):
+            found = ids((await ask(store, readers=readers)).entries)
+            assert (theirs.object_id in found) == sees, (state, readers)
+            assert near.object_id in found
 
 
 async def test_words_are_found_by_their_beginning_without_accents_or_capitals(store: SqlStore):
