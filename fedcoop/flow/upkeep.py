@@ -35,10 +35,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
             return
         await expire(world)
         await tidy(world)
-        # A command that was killed while it renewed keys has left the rest to us.
-        await keys.settle(world)
-        if round_ % ROUNDS_BETWEEN_KEYS == 0:
-            await keys.retire(world)
+        await look_after_keys(world, retiring=round_ % ROUNDS_BETWEEN_KEYS == 0)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)
 
@@ -60,6 +57,17 @@ async def expire(world: World) -> int:
             # Somebody accepted the last candidate in the meantime: the guard speaks, and it is right.
             log.info("mission.not_expired", mission=mission.id, code=refusal.code)
     return expired
+
+
+async def look_after_keys(world: World, *, retiring: bool) -> None:
+    """Finish what a command that was killed while it renewed keys has left, and end keys whose time has passed."""
+    try:
+        await keys.settle(world)
+        if retiring:
+            await keys.retire(world)
+    except FedcoopError as failure:
+        # Keys that are gone are the operator's to bring back; the rest of the house goes on.
+        log.warning("keys.not_settled", code=failure.code, detail=failure.detail)
 
 
 async def tidy(world: World) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,40 @@ def test_a_key_file_is_found_where_the_settings_say(run: Run, lyon: Path, tmp_pa
     settings.write_text(settings.read_text() + f'\nkey_file = "{tmp_path / "elsewhere.key"}"\n')
     assert load(lyon).key_file == tmp_path / "elsewhere.key"
     assert run("member", "add", lyon, "Awa").status == 0
+
+
+def test_keys_are_rotated_listed_and_their_history_verified(run: Run, lyon: Path, tmp_path: Path):
+    unsaid = run("keys", "rotate", lyon)
+    assert unsaid.status == 2
+    assert "--all" in unsaid.err
+    assert run("keys", "rotate", lyon, "--all", "--actor", "coop").status == 2
+    done = run("keys", "rotate", lyon, "--actor", "coop", "--lang", "fr")
+    assert done.status == 0, done.err
+    assert "Les anciennes clés sont valables jusqu’au" in done.out
+    assert run("keys", "rotate", lyon, "--actor", "nobody").status == 1
+    done = run("keys", "compromised", lyon, "--actor", "instance", "--json")
+    assert done.json["reason"] == "compromised"
+    assert done.json["keys"][0]["actor"] == "https://coop-lyon.example/actor"
+    listed = run("keys", "list", lyon)
+    assert "in use" in listed.out
+    assert "replaced" in listed.out
+    assert "revoked" in listed.out
+    histories = {}
+    for actor in ("https://coop-lyon.example/actors/coop", "https://coop-lyon.example/actor"):
+        histories[actor] = tmp_path / f"{actor.rsplit('/', 1)[-1]}.json"
+        found = run("lookup", f"{actor}/keys", "--stored", lyon, "--json").json
+        histories[actor].write_text(json.dumps(found))
+    told = run("verify", histories["https://coop-lyon.example/actors/coop"], "--lang", "fr")
+    assert told.status == 0, told.out
+    assert "VÉRIFIÉ : 2 clés" in told.out
+    instance = run("verify", histories["https://coop-lyon.example/actor"])
+    assert "https://coop-lyon.example/actors/coop vouches for it" in instance.out
+    pinned = run(
+        "verify",
+        histories["https://coop-lyon.example/actor"],
+        "--key",
+        "https://coop-lyon.example/actors/coop=z6MkOther",
+    )
+    assert pinned.status == 1
+    assert "another key than you trust" in pinned.out
+    assert run("doctor", lyon, "--json").json["checks"][3]["status"] == "ok"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from fedcoop.flow import upkeep
-from fedcoop.flow.upkeep import expire, run_upkeep, tidy
+from fedcoop.errors import Misconfigured
+from fedcoop.flow import keys, upkeep
+from fedcoop.flow.upkeep import expire, look_after_keys, run_upkeep, tidy
 from fedcoop.ports import DeliveryQuery
 from fedcoop.protocol.limits import DELIVERY_KEPT
 from tests.flow.federation import Federation, a_mission, settle
@@ -96,3 +98,34 @@ async def test_what_became_of_a_delivery_is_kept_for_a_quarter_and_then_forgotte
     assert forgotten > 0
     assert await of_it() == ()
     assert await tidy(lyon.world) == (0, 0)
+
+
+async def test_a_rotation_that_was_interrupted_is_finished_and_an_overlap_ends(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    with monkeypatch.context() as patch:
+
+        async def killed(*_: object) -> None:
+            raise RuntimeError
+
+        patch.setattr(keys, "_promote", killed)
+        with pytest.raises(RuntimeError):
+            await keys.renew(lyon.world, [lyon.id], reason="rotated", overlap=timedelta(days=7))
+    assert lyon.ring.generation(lyon.id) == 1
+    await look_after_keys(lyon.world, retiring=False)
+    assert lyon.ring.generation(lyon.id) == 2
+    await settle(federation.office)
+    known = await nantes.world.store.read(lambda reader: reader.actor(lyon.id))
+    assert known is not None
+    assert known.document["assertionMethod"][0]["id"] == f"{lyon.id}#ed25519-2"
+    lyon.clock.advance(days=7)
+    await look_after_keys(lyon.world, retiring=True)
+    with pytest.raises(Misconfigured):
+        lyon.ring.prepared(lyon.id, 1)
+
+
+async def test_keys_that_are_gone_do_not_stop_the_house(federation: Federation):
+    lyon = federation.lyon
+    await lyon.world.store.write(lambda tx: tx.put_meta(keys.UNDER_WAY, f'["{lyon.base}/actors/nobody"]'))
+    await look_after_keys(lyon.world, retiring=True)

@@ -14,7 +14,7 @@ from fedcoop.ports import Peer, Reader, Store, Transaction
 from fedcoop.store.schema import newest_revision
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON, StoppedClock
-from tests.store.making import AWA, LYON
+from tests.store.making import AWA, LYON, a_delivery, activity, an_actor, record
 
 
 def accepts(store: Store) -> Store:
@@ -96,3 +96,30 @@ async def test_notes_to_self_are_kept_and_replaced(store: SqlStore):
     await store.write(lambda tx: tx.put_meta("k", "2"))
     assert await store.read(lambda r: r.meta("k")) == "2"
     assert await store.write(lambda tx: tx.meta("nothing")) is None
+
+
+async def test_where_others_are_reached_is_known_once_for_a_shared_inbox(store: SqlStore):
+    shared = {"endpoints": {"sharedInbox": "https://lyon.example/inbox"}}
+    said = activity(1)
+
+    async def work(tx: Transaction) -> tuple[tuple[str, ...], ...]:
+        await tx.make(
+            [
+                an_actor(LYON, local=False, **shared),
+                an_actor(AWA, local=False, **shared),
+                an_actor("https://alpes.example/actors/coop", local=False),
+                an_actor("https://nantes.example/actors/coop", local=True),
+                record(said, local=True),
+                a_delivery(said, "https://lyon.example/inbox"),
+            ]
+        )
+        return (
+            await tx.known_inboxes(),
+            await tx.inboxes_owed(said.id),
+            await tx.inboxes_owed("https://x.example/1"),
+        )
+
+    known, owed, nothing = await store.write(work)
+    assert sorted(known) == ["https://alpes.example/actors/coop/inbox", "https://lyon.example/inbox"]
+    assert owed == ("https://lyon.example/inbox",)
+    assert nothing == ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fedcoop.web.services import Services
-from tests.web.conftest import ALICE, BASE, COOP, FakeReader, Serve, an_actor, code_of
+from tests.web.conftest import ALICE, BASE, COOP, FakeReader, Serve, an_actor, an_object, code_of
 
 
 async def test_an_actor_is_served_as_it_is_stored(client: Any, reader: FakeReader):
@@ -60,3 +60,12 @@ async def test_without_pages_html_is_not_acceptable(services: Services, serve: S
     assert (response.status, await code_of(response)) == (406, "not-acceptable")
     browser = {"Accept": "text/html,*/*;q=0.8"}
     assert (await client.get("/actors/alice", headers=browser)).content_type == "application/activity+json"
+
+
+async def test_anybody_reads_the_key_history_of_our_actors(client: Any, reader: FakeReader):
+    for path in ("/actor/keys", "/actors/alice/keys"):
+        reader.put(an_object(path, object_class="KeyHistory", owner=ALICE))
+        response = await client.get(path, headers={"Accept": "application/activity+json"})
+        assert response.status == 200
+        assert (await response.json(content_type=None))["id"] == f"{BASE}{path}"
+    assert (await client.get("/actors/coop/keys")).status == 404
