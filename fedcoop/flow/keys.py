@@ -220,7 +220,7 @@ async def _announce(world: World, actor: str) -> None:
     """Tell whoever knows the actor: followers and every server that we work with; and sign anew what its key signed."""
     now = world.clock()
 
-    async def work(tx: Transaction) -> None:
+    async def tell(tx: Transaction) -> None:
         under_way = await _under_way(tx)
         # (1) Somebody else did it meanwhile: said once is enough.
         if actor not in under_way:
@@ -237,7 +237,7 @@ async def _announce(world: World, actor: str) -> None:
             await _sign_anew(tx, world, now)
         await tx.put_meta(UNDER_WAY, json.dumps([name for name in under_way if name != actor]))
 
-    await having_met(world, work)
+    await having_met(world, tell)
 
 
 async def _sign_anew(tx: Transaction, world: World, now: datetime) -> None:
