@@ -268,6 +268,7 @@ async def serve(
     # Pages, templates and their translations are half of the program; a command beside the server needs none of it.
     from aiohttp import web
 
+    from fedcoop.web.admission import Rates
     from fedcoop.web.pages import HtmlPages
     from fedcoop.web.server import make_application
     from fedcoop.web.services import Services
@@ -290,7 +291,8 @@ async def serve(
         async with open_world(config, doorbell=bell) as world:
             await _check_founded(world)
             await _check_keys(world, config)
-            application = make_application(Services(world, published(), HtmlPages(world)))
+            rates = Rates(inbox_per_peer=config.inbox_per_peer, inbox_per_address=config.inbox_per_address)
+            application = make_application(Services(world, published(), HtmlPages(world), rates=rates))
             application.cleanup_ctx.append(_workers(world, bell))
             runner = web.AppRunner(application, shutdown_timeout=REQUESTS_END)
             await runner.setup()

@@ -72,6 +72,10 @@ class Config:
     """Origins that may be plain http, private or have a port (D10); empty in production."""
     extra_ca_file: str | None
     """PEM file of authorities trusted besides the system's own (D10), absolute."""
+    inbox_per_peer: tuple[int, timedelta]
+    """How many messages one peer may send, once its signature is good."""
+    inbox_per_address: tuple[int, timedelta]
+    """How many requests one address may send that nobody signed well."""
     first_retry: timedelta
     """First wait after a failed delivery; the later ones are in proportion when it is shorter (D10)."""
     clock_offset: timedelta
@@ -205,6 +209,19 @@ SETTINGS: Final = (
         60.0,
         "How old a signature may be. More than 60 only to hear servers with slow queues; at most 720.",
         _between(5, limits.SIGNATURE_MAX_AGE_COMPAT / timedelta(minutes=1)),
+    ),
+    Setting(
+        "peer_messages_per_5_minutes",
+        limits.INBOX_RATE_PER_PEER[0],
+        "How many messages one peer may send us in five minutes, counted once the signature is good. More is answered "
+        "429, and sent again later. Other peers are not affected.",
+        _between(1, 1_000_000),
+    ),
+    Setting(
+        "unverified_per_minute",
+        limits.INBOX_RATE_PER_ADDRESS[0],
+        "How many messages with no good signature one address (IPv6: its /64) may send us in a minute.",
+        _between(1, 1_000_000),
     ),
     Setting(
         "allow_origins",
@@ -352,6 +369,8 @@ def _config(folder: Path, values: Mapping[str, Any], environment: Mapping[str, s
         signature_window=(timedelta(minutes=values["signature_age_minutes"]), limits.SIGNATURE_MAX_AHEAD),
         allow_origins=frozenset(values["allow_origins"]),
         extra_ca_file=str(folder / values["extra_ca_file"]) if values["extra_ca_file"] else None,
+        inbox_per_peer=(values["peer_messages_per_5_minutes"], limits.INBOX_RATE_PER_PEER[1]),
+        inbox_per_address=(values["unverified_per_minute"], limits.INBOX_RATE_PER_ADDRESS[1]),
         first_retry=timedelta(seconds=values["first_retry_seconds"]),
         clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
     )

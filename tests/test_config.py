@@ -66,6 +66,8 @@ def test_two_settings_are_enough(tmp_path: Path):
         signature_window=limits.SIGNATURE_WINDOW,
         allow_origins=frozenset(),
         extra_ca_file=None,
+        inbox_per_peer=(300, timedelta(minutes=5)),
+        inbox_per_address=(120, timedelta(minutes=1)),
         first_retry=timedelta(seconds=6),
         clock_offset=timedelta(0),
     )
@@ -92,6 +94,8 @@ def test_every_setting_is_read(tmp_path: Path):
         signature_age_minutes = 720
         allow_origins = ["http://127.0.0.1:8101", "http://127.0.0.1:8102"]
         extra_ca_file = "ca.pem"
+        peer_messages_per_5_minutes = 1000
+        unverified_per_minute = 10
         first_retry_seconds = 0.5
         clock_offset_seconds = -3600
         """,
@@ -116,6 +120,8 @@ def test_every_setting_is_read(tmp_path: Path):
         signature_window=(timedelta(hours=12), timedelta(minutes=5)),
         allow_origins=frozenset({"http://127.0.0.1:8101", "http://127.0.0.1:8102"}),
         extra_ca_file=str(tmp_path / "ca.pem"),
+        inbox_per_peer=(1000, timedelta(minutes=5)),
+        inbox_per_address=(10, timedelta(minutes=1)),
         first_retry=timedelta(seconds=0.5),
         clock_offset=timedelta(hours=-1),
     )
@@ -237,6 +243,8 @@ def test_a_value_of_the_wrong_kind_is_refused_with_its_line(tmp_path: Path, line
         ("signature_age_minutes = 721", "5 to 720"),
         ("signature_age_minutes = 0", "5 to 720"),
         ("first_retry_seconds = 0", "0.05 to 3600"),
+        ("peer_messages_per_5_minutes = 0", "1 to 1e+06"),
+        ("unverified_per_minute = 0", "1 to 1e+06"),
         ('host = ""', "1 to 500"),
         ('allow_origins = ["127.0.0.1:8101"]', "is not an origin"),
         ('allow_origins = ["http://127.0.0.1:8101/"]', "is not an origin"),

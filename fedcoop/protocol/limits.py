@@ -296,10 +296,10 @@ MAX_INBOUND_BACKLOG: Final = 5000
 """Received activities that wait for the store; beyond it 503 before the body is read."""
 
 INBOX_RATE_PER_PEER: Final = (300, timedelta(minutes=5))
-"""Requests of one peer, counted once its signature is good."""
+"""Requests of one peer, counted once its signature is good; the default of `peer_messages_per_5_minutes`."""
 
 INBOX_RATE_PER_ADDRESS: Final = (120, timedelta(minutes=1))
-"""Requests of one address (IPv6: its /64) whose signature is not good."""
+"""Requests of one address (IPv6: its /64) whose signature is not good; the default of `unverified_per_minute`."""
 
 STRANGER_EVERY: Final = timedelta(hours=1)
 """A co-op that nobody decided about and that knocks is written down at most this often."""

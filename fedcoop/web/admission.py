@@ -224,7 +224,7 @@ class Admission:
 
 ADMISSION: web.AppKey[Admission] = web.AppKey("admission", Admission)
 
-_AFTER_VERIFICATION: Final = frozenset({"not-owner", "predecessor-unknown", "wrong-party"})
+_AFTER_VERIFICATION: Final = frozenset({"frozen", "not-owner", "predecessor-unknown", "wrong-party"})
 """Refusals of classes that also come before the signature is looked at."""
 
 _KEY_ID: Final = re.compile(r'key_?id="([^"]{1,2048})"', re.ASCII | re.IGNORECASE)

@@ -198,7 +198,6 @@ class FakeStore:
         raise AssertionError("the web does not write")
 
 
-@dataclass
 class FakeRing:
     """The co-op's key for proofs: `ports.KeyRing`, as far as what is read needs it."""
 
@@ -208,6 +207,7 @@ class FakeRing:
         return f"{actor}#ed25519-1", self.key
 
 
+@dataclass
 class FakeFlows:
     """Stands in for what arrives and what is said: remembers what it was given, answers what it is told to."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedcoop.errors import Conflict, Unverified
+from fedcoop.errors import Conflict, Forbidden, Unverified
 from fedcoop.protocol import limits
 from fedcoop.web.admission import Rates
 from fedcoop.web.services import Services
@@ -248,7 +248,13 @@ async def test_a_peer_that_says_too_much_has_to_wait_and_others_do_not(
     signed = {**TYPED, "Signature": 'keyId="https://coop-b.example/actors/coop#main-key",signature="x"'}
     for _ in range(3):
         assert (await client.post("/inbox", data=b"{}", headers=signed)).status == 202
-    assert (await client.post("/inbox", data=b"{}", headers=signed)).status == 429
+    refused = await client.post("/inbox", data=b"{}", headers=signed)
+    assert (refused.status, (await refused.json(content_type=None))["type"].rsplit("/", 1)[-1]) == (
+        429,
+        "rate-limited",
+    )
+    # Three in five minutes: the next one is let in after a third of them.
+    assert refused.headers["Retry-After"] == "100"
     other = {**TYPED, "Signature-Input": 'sig1=();keyid="https://coop-c.example/actors/coop#ed25519-1"'}
     assert (await client.post("/inbox", data=b"{}", headers=other)).status == 202
 
@@ -270,9 +276,11 @@ async def test_a_refusal_after_the_signature_counts_against_the_peer(
     rates = Rates(inbox_per_peer=(3, limits.INBOX_RATE_PER_PEER[1]))
     client = await serve(replace(services, rates=rates))
     signed = {**TYPED, "Signature": 'keyId="https://coop-b.example/actors/coop#main-key",signature="x"'}
+    flows.refusal = Forbidden("frozen", "Nothing new.")
+    assert (await client.post("/inbox", data=b"{}", headers=signed)).status == 403
     flows.refusal = Conflict("stale", "Too late.")
     statuses = [(await client.post("/inbox", data=b"{}", headers=signed)).status for _ in range(4)]
-    assert statuses == [409, 409, 409, 429]
+    assert statuses == [409, 409, 429, 429]
 
 
 async def test_a_peer_of_a_development_set_up_is_not_counted(
