@@ -38,6 +38,7 @@ from fedcoop.errors import Misconfigured
 from fedcoop.flow import founding, keys, outbound, upkeep
 from fedcoop.flow.founding import Founded
 from fedcoop.flow.world import Instance, World
+from fedcoop.net.asking import HttpAsker
 from fedcoop.net.client import open_session
 from fedcoop.net.courier import HttpCourier
 from fedcoop.net.fetch import HttpFetcher
@@ -117,6 +118,7 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
             clock=clock,
             new_id=new_id,
             doorbell=doorbell or FarBell(config.folder),
+            asker=HttpAsker(session, knocker, allow_origins=config.allow_origins),
         )
 
 

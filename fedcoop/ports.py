@@ -523,6 +523,10 @@ class Reader(PeerBook, Protocol):
         """Origins of every server that something was ever owed to, or that was heard."""
         ...
 
+    async def chains_between(self, origin: str, *, after: str, limit: int) -> tuple[Chain, ...]:
+        """Chains with a party at `origin`, and every proposal of ours: by id, those after `after`."""
+        ...
+
     async def coop_names(self) -> Mapping[str, str]:
         """Origin to the name of the co-operative that we met there."""
         ...
@@ -646,6 +650,14 @@ class Courier(Protocol):
 
     async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
         """Sign as `sender` and post; raises Unavailable when no answer came."""
+        ...
+
+
+class Asker(Protocol):
+    """Asks a peer a signed question and brings the answer back."""
+
+    async def ask(self, url: str, body: bytes, *, sender: str) -> Document:
+        """Post and return the JSON object answered. Raises Unavailable, NotFound, Forbidden or Malformed."""
         ...
 
 

@@ -24,6 +24,7 @@ from fedcoop.cli import (
     member,
     mission,
     peer,
+    reconcile,
     serve,
     verify,
 )
@@ -137,6 +138,7 @@ def build() -> typer.Typer:
     own.command("release", cls=SpokenCommand, help=identity.HELP_RELEASE)(identity.release)
     own.command("show", cls=SpokenCommand, help=identity.HELP_SHOW)(identity.show)
     program.add_typer(own, name="identity")
+    program.command("reconcile", cls=SpokenCommand, help=reconcile.HELP)(reconcile.reconcile)
     program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
     missions = _group(mission.HELP)
     missions.command("publish", cls=SpokenCommand, help=mission.HELP_PUBLISH)(mission.publish)

@@ -29,9 +29,9 @@ from fedcoop.protocol.messages import (
     RawRequest,
     Verified,
 )
-from fedcoop.protocol.opening import open_request
+from fedcoop.protocol.opening import open_carried, open_request
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
-from fedcoop.protocol.verification import verify
+from fedcoop.protocol.verification import verify, verify_carried
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
 """Activities whose credentials a guard looks at."""
@@ -75,6 +75,51 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
     verified = await _verify(world, claimed, now)
+    return await _take_in(verified, inbox_of=inbox_of, world=world, now=now)
+
+
+async def authenticated(request: RawRequest, *, world: World) -> Verified:
+    """Return what a peer asks of us by a signed request, checked as a message is; nothing of it is kept.
+
+    Raises:
+        Refused, TryLater: with the check that failed.
+    """
+    now, instance = world.clock(), world.instance
+    claimed = open_request(
+        request,
+        now=now,
+        public_origin=instance.base,
+        allow_origins=instance.allow_origins,
+        window=instance.window,
+    )
+    await world.store.read(lambda reader: _admit(reader, claimed.activity, None, instance))
+    return await _verify(world, claimed, now)
+
+
+async def receive_carried(body: bytes, *, world: World) -> Receipt:
+    """Take in an activity that somebody else than its sender has brought, by its sender's own proof.
+
+    Raises:
+        Refused, TryLater: as `receive`, which it has all effects in common with.
+    """
+    now, instance = world.clock(), world.instance
+    activity, method = open_carried(body, public_origin=instance.base, allow_origins=instance.allow_origins)
+    await world.store.read(lambda reader: _admit(reader, activity, None, instance))
+    keys = await world.resolver.resolve(method)
+    try:
+        verified = verify_carried(activity, keys, now=now, window=instance.window)
+    except Unverified as refusal:
+        again = await world.resolver.resolve(method, refresh=True) if refusal.code in STALE_KEY else keys
+        if again is keys:
+            raise
+        verified = verify_carried(activity, again, now=now, window=instance.window)
+    return await _take_in(verified, inbox_of=None, world=world, now=now, directly=False)
+
+
+async def _take_in(
+    verified: Verified, *, inbox_of: str | None, world: World, now: datetime, directly: bool = True
+) -> Receipt:
+    instance = world.instance
     keys = {verified.keys.actor["id"]: verified.keys.actor}
     if verified.proved and verified.activity.type in SHOWS_CREDENTIALS:
         keys = await issuer_keys(verified.activity, world, keys)
@@ -85,7 +130,8 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         seen = await tx.activity(activity.id)
         if seen is not None:
             if seen.body_digest == hashlib.sha256(activity.body).digest():
-                await heard_again(tx, activity, await tx.chain(activity.id))
+                if directly:
+                    await heard_again(tx, activity, await tx.chain(activity.id))
                 return Receipt("duplicate", activity.id)
             raise _Reused(activity)
         # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
@@ -97,8 +143,9 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         except Ignored as ignored:
             return _ignored(activity, ignored.why)
         # A server that speaks is there again: what waits for it need not wait out its back-off.
-        await tx.awaken(origin(activity.actor))
-        await heard_again(tx, activity, scene.chain)
+        if directly:
+            await tx.awaken(origin(activity.actor))
+            await heard_again(tx, activity, scene.chain)
         # (3) The sender as its server shows it, unless we have it as new as that, or from itself.
         known = await tx.actor(activity.actor)
         if known is None or (not known.local and known.fetched_at < verified.keys.fetched_at):

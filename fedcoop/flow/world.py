@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fedcoop.ports import Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
+from fedcoop.ports import Asker, Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,5 @@ class World:
     clock: Clock
     new_id: NewId
     doorbell: Doorbell
+    asker: Asker | None = None
+    """None where nobody is asked."""

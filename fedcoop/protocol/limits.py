@@ -262,6 +262,21 @@ CIRCUIT_UNAVAILABLE_OPEN: Final = timedelta(hours=24)
 CIRCUIT_KEPT: Final = timedelta(days=90)
 """What we remember of a server's silence, and when it was last heard, is forgotten after this (CVE-2026-69132)."""
 
+MAX_RECONCILED_PAGE: Final = 200
+"""Chains that are compared in one question to a peer: 60 KiB of answer."""
+
+MAX_RECONCILED_PAGES: Final = 50
+"""Pages of one comparison: ten thousand chains with one peer."""
+
+MAX_CHAIN_STEPS_SENT: Final = 50
+"""Activities of one chain in one answer, or owed to a peer at once; the longest lifecycle has about 20."""
+
+MAX_RECONCILED_BYTES: Final = 512 * KIB
+"""Activities in one answer: escaped as text they stay within `MAX_FETCH_BODY`."""
+
+RECONCILE_TIME: Final = timedelta(minutes=2)
+"""Longest time in which one command takes in what we lack; what is left is for the next."""
+
 HEARD_EVERY: Final = timedelta(minutes=1)
 """When a server was last heard is written down at most this often: a busy one must not cost a write a message."""
 

@@ -7,7 +7,7 @@ The order is the security property: no check relies on what a later one establis
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from datetime import datetime
 from typing import Final
 
@@ -68,6 +68,31 @@ def open_request(
     # (10) This body, not another under the same signature.
     signatures.check_body(signature, request)
     return Claimed(request=request, activity=activity, signature=signature)
+
+
+def open_carried(body: bytes, *, public_origin: str, allow_origins: Set[str]) -> tuple[Activity, str]:
+    """Return an activity that somebody else than its sender has brought, and the id of the key that its proof names.
+
+    That the proof is good is for `verification.verify_carried` to find out; there is no signed request to go by.
+
+    Raises:
+        TooLarge, Malformed, Forbidden: as `open_request`.
+        Unverified: `proof-missing`, `key-unknown`, `key-owner-mismatch`.
+    """
+    # (1) Within what we are willing to read.
+    if len(body) > MAX_BODY:
+        raise TooLarge("too-large", "The activity is too large.", expected=f"at most {MAX_BODY} bytes")
+    # (2) JSON that everybody reads alike, and an activity.
+    activity = read_activity(strict_json.loads(body), body)
+    # (3) Of ids that are its sender's to give.
+    _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
+    # (4) With a proof, by a key of the actor's own server.
+    proof = activity.raw.get("proof")
+    method = proof.get("verificationMethod") if isinstance(proof, Mapping) else None
+    if not isinstance(method, str):
+        raise Unverified("proof-missing", "What others bring has its sender's own proof.", expected="proof")
+    _check_key_id(method, activity.actor, allow_origins=allow_origins)
+    return activity, method
 
 
 def is_activity_media_type(value: str) -> bool:

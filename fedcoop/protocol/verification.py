@@ -8,7 +8,7 @@ from datetime import datetime
 from fedcoop.errors import Unverified
 from fedcoop.protocol import proof, signatures
 from fedcoop.protocol.freshness import Window
-from fedcoop.protocol.messages import Claimed, KeyDocument, Verified
+from fedcoop.protocol.messages import Activity, Claimed, KeyDocument, Verified
 from fedcoop.protocol.multikey import signing_key_of
 
 
@@ -44,3 +44,17 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window
     if proved:
         proof.verify_document(activity.raw, keys.actor, now=now, ahead=window[1])
     return Verified(activity=activity, keys=keys, proved=proved)
+
+
+def verify_carried(activity: Activity, keys: KeyDocument, *, now: datetime, window: Window) -> Verified:
+    """Return an activity that somebody else has brought as said by its actor: its own proof says so, and nothing else.
+
+    Raises:
+        Unverified: `key-owner-mismatch`, `proof-missing`, `proof-invalid`, `proof-context`, `proof-key`.
+    """
+    # (6) The keys are the actor's.
+    if keys.actor.get("id") != activity.actor:
+        raise Unverified("key-owner-mismatch", "The key belongs to another actor.", expected=activity.actor)
+    # (7) The proof is there, of a suite that we know, and good.
+    proof.verify_document(activity.raw, keys.actor, now=now, ahead=window[1])
+    return Verified(activity=activity, keys=keys, proved=True)

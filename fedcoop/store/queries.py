@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.ports import (
@@ -68,6 +68,29 @@ OPEN_PROPOSALS: Final = (
     .join(t.actor, t.actor.c.id == t.chain.c.owner)
     .where(t.chain.c.kind.in_(("Mission", "Listing")), t.chain.c.state == "published", t.actor.c.local)
     .order_by(t.chain.c.n)
+)
+_UNDER: Final = bindparam("under", type_=t.String())
+
+
+def _is_under(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return func.substr(column, 1, func.length(_UNDER)) == _UNDER
+
+
+CHAINS_BETWEEN: Final = (
+    select(t.chain)
+    .where(
+        t.chain.c.id > bindparam("after", type_=t.String()),
+        or_(
+            _is_under(t.chain.c.owner),
+            t.chain.c.id.in_(select(t.chain_party.c.chain_id).where(_is_under(t.chain_party.c.actor))),
+            and_(
+                t.chain.c.kind.in_(("Mission", "Listing")),
+                t.chain.c.owner.in_(select(t.actor.c.id).where(t.actor.c.local)),
+            ),
+        ),
+    )
+    .order_by(t.chain.c.id)
+    .limit(bindparam("at_most"))
 )
 ENGAGEMENTS_OF: Final = (
     select(t.chain)
@@ -313,6 +336,10 @@ class SqlReader(Queries):
 
     async def destinations(self) -> tuple[str, ...]:
         return await deliveries.destinations(self._connection)
+
+    async def chains_between(self, origin: str, *, after: str, limit: int) -> tuple[Chain, ...]:
+        rows = await self._all(CHAINS_BETWEEN, under=f"{origin}/", after=after, at_most=limit)
+        return tuple(chain_of(row) for row in rows)
 
     async def coop_names(self) -> Mapping[str, str]:
         return await deliveries.coop_names(self._connection)

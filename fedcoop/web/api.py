@@ -9,9 +9,10 @@ from aiohttp import web
 
 import fedcoop
 from fedcoop.errors import Malformed, TryLater, Unavailable
-from fedcoop.flow import reading, tracking
+from fedcoop.flow import reading, reconciling, tracking
 from fedcoop.ports import BoardEntry
-from fedcoop.web import answers, auth
+from fedcoop.web import answers, auth, bodies
+from fedcoop.web.admission import ADMISSION
 from fedcoop.web.objects import iri_of
 from fedcoop.web.search import board_query
 from fedcoop.web.services import SERVICES
@@ -58,6 +59,15 @@ def _one(request: web.Request, name: str) -> str:
     if len(values) != 1 or not values[0]:
         raise Malformed("malformed-request", f"One {name} is looked up at a time.", expected=f"?{name}=<id>")
     return values[0]
+
+
+async def reconcile(request: web.Request) -> web.Response:
+    """Answer a peer's signed question: how far we hold what we share with it, or the steps of one chain."""
+    world = request.app[SERVICES].world
+    with request.app[ADMISSION].arrival(request) as held:
+        raw = await bodies.raw_request(request, accepted=bodies.FEDERATED, held=held)
+        found = await reconciling.answered(raw, world=world)
+    return answers.json_answer(found)
 
 
 async def board(request: web.Request) -> web.Response:

@@ -98,6 +98,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/board", api.board)
     yield web.get("/api/v1/deliveries", api.deliveries)
     yield web.get("/api/v1/health", api.health)
+    yield web.post("/api/v1/reconcile", api.reconcile)
     for path, handler in _for_any_page():
         yield web.get(path, handler)
         yield web.options(path, preflight)

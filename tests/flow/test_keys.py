@@ -282,9 +282,10 @@ async def test_a_stolen_keys_new_messages_are_refused_and_old_records_keep_their
         told = json.loads(json.dumps(await read_history(mission, actor=coop.id, world=coop.world)))
         report = verify_history(told)
         assert report.ok, report.chains
-        assert next(p.key for p in report.chains[0].proven) != published_keys(
-            await document(lyon, lyon.id)
-        ).ed25519_multibase
+        assert (
+            next(p.key for p in report.chains[0].proven)
+            != published_keys(await document(lyon, lyon.id)).ed25519_multibase
+        )
     assert (await lyon.say(lyon.id, "Update", {"id": mission, "name": "Encore"})).activity_id
     await settle(federation.office)
     told = json.loads(json.dumps(await read_history(mission, actor=nantes.id, world=nantes.world)))

@@ -10,7 +10,7 @@ from fedcoop.errors import FedcoopError, Forbidden, Malformed, Refused, TooLarge
 from fedcoop.protocol import cavage
 from fedcoop.protocol.limits import MAX_BODY
 from fedcoop.protocol.messages import Claimed, RawRequest
-from fedcoop.protocol.opening import is_activity_media_type, open_request
+from fedcoop.protocol.opening import is_activity_media_type, open_carried, open_request
 from tests.protocol.signing import (
     AS2,
     COOP,
@@ -360,3 +360,41 @@ def test_any_changed_byte_of_the_body_is_refused(data: st.DataObject):
     body = request.body[:position] + bytes([byte]) + request.body[position + 1 :]
     with pytest.raises(FedcoopError):
         opened(RawRequest("POST", "/inbox", request.headers, body))
+
+
+# -- what others bring -----------------------------------------------------------------------------------------------
+
+
+def carried(body: bytes, **changes: Any) -> tuple[str, str]:
+    world = {"public_origin": NANTES, "allow_origins": frozenset(), **changes}
+    activity, method = open_carried(body, **world)
+    return activity.id, method
+
+
+def a_body(method: Any = f"{COOP}#ed25519-1", /, **changes: Any) -> bytes:
+    proof = {"type": "DataIntegrityProof", "verificationMethod": method}
+    return json.dumps({**a_create(COOP, **changes), "proof": proof}).encode()
+
+
+def test_an_activity_that_somebody_else_brings_is_opened_with_the_key_that_its_proof_names():
+    assert carried(a_body()) == (f"{LYON}/activities/1", f"{COOP}#ed25519-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "kind"),
+    [
+        (b"{" + b" " * MAX_BODY + b"}", "too-large", TooLarge),
+        (b"[]", "malformed-json", Malformed),
+        (a_body(id=f"{MALLORY}/activities/1"), "foreign-origin", Forbidden),
+        (a_body(id=f"{NANTES}/activities/1", actor=f"{NANTES}/actors/coop"), "local-id", Forbidden),
+        (json.dumps(a_create()).encode(), "proof-missing", Unverified),
+        (json.dumps({**a_create(), "proof": []}).encode(), "proof-missing", Unverified),
+        (a_body(None), "proof-missing", Unverified),
+        (a_body(f"{MALLORY}/actors/coop#ed25519-1"), "key-owner-mismatch", Unverified),
+        (a_body("not an id"), "key-unknown", Unverified),
+    ],
+)
+def test_what_others_bring_passes_the_same_door(body: bytes, code: str, kind: type[Refused]):
+    with pytest.raises(kind) as refusal:
+        carried(body)
+    assert refusal.value.code == code

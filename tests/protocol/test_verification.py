@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ from fedcoop.protocol import multikey
 from fedcoop.protocol.messages import Claimed, KeyDocument, RawRequest, Verified
 from fedcoop.protocol.opening import open_request
 from fedcoop.protocol.proof import sign_document
-from fedcoop.protocol.verification import verify
+from fedcoop.protocol.shape import read_activity
+from fedcoop.protocol.verification import verify, verify_carried
 from tests.protocol.signing import (
     COOP,
     MALLORY,
@@ -185,3 +187,39 @@ def test_a_proof_from_the_future_refuses_by_the_window_of_the_setting():
 def test_a_proof_that_we_cannot_read_is_as_good_as_none(proof: Any):
     document = {**a_create(), "proof": proof}
     assert verified(a_request(document)).proved is False
+
+
+# -- what others bring -----------------------------------------------------------------------------------------------
+
+
+def carried(document: dict[str, Any], keys: KeyDocument | None = None, **changes: Any) -> Verified:
+    activity = read_activity(document, json.dumps(document).encode())
+    return verify_carried(activity, keys or keys_of(), **{"now": NOW, "window": WINDOW, **changes})
+
+
+def test_what_somebody_else_brings_is_its_senders_by_its_own_proof():
+    result = carried(proved())
+    assert (result.activity.actor, result.proved) == (COOP, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "keys", "code"),
+    [
+        (a_create(COOP), None, "proof-missing"),
+        ({**proved(), "type": "Update"}, None, "proof-invalid"),
+        (proved(MALLORY), None, "proof-invalid"),
+        (proved(), keys_of(f"{MALLORY}/actors/coop"), "key-owner-mismatch"),
+        (proved(), keys_of(assertionMethod=[]), "proof-key"),
+    ],
+)
+def test_what_its_sender_did_not_prove_is_refused_whoever_brings_it(
+    document: dict[str, Any], keys: KeyDocument | None, code: str
+):
+    with pytest.raises(Unverified) as refusal:
+        carried(document, keys)
+    assert refusal.value.code == code
+
+
+def test_a_proof_of_tomorrow_is_refused_whoever_brings_it():
+    with pytest.raises(Unverified):
+        carried(proved(), now=NOW - timedelta(days=1))

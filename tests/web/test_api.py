@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import fedcoop
-from fedcoop.flow import reading, tracking
+from fedcoop.flow import reading, reconciling, tracking
+from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.shape import PUBLIC
 from tests.conftest import StoppedClock
 from tests.web.conftest import (
@@ -176,3 +177,24 @@ async def test_of_somebody_elses_message_nothing_is_told(client: Any, reader: Fa
 async def test_one_message_is_asked_for_at_a_time(client: Any, query: str):
     response = await client.get(f"/api/v1/deliveries{query}", headers=bearer(ALICES_TOKEN))
     assert (response.status, await code_of(response)) == (400, "malformed-request")
+
+
+# -- a peer asks -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_peers_signed_question_is_answered_and_no_other(client: Any, monkeypatch: pytest.MonkeyPatch):
+    async def answered(request: RawRequest, *, world: object) -> dict[str, Any]:
+        assert (request.method, request.target, request.body) == ("POST", "/api/v1/reconcile", b"{}")
+        return {"heads": [], "next": None}
+
+    ld = {"Content-Type": "application/activity+json"}
+    response = await client.post("/api/v1/reconcile", data=b"{}", headers=ld)
+    assert response.status == 400
+    monkeypatch.setattr(reconciling, "answered", answered)
+    response = await client.post("/api/v1/reconcile", data=b"{}", headers=ld)
+    assert (response.status, await response.json()) == (200, {"heads": [], "next": None})
+    assert response.headers["Cache-Control"] == "private, no-store"
+    assert (
+        await client.post("/api/v1/reconcile", data=b"{}", headers={"Content-Type": "text/plain"})
+    ).status == 415
+    assert (await client.get("/api/v1/reconcile")).status == 405
