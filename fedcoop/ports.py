@@ -597,8 +597,11 @@ class KeyRing(Protocol):
         """Return the keys of a generation, be they not promoted yet. Raises Misconfigured when there are none."""
         ...
 
-    async def prepare(self, wanted: Mapping[str, int]) -> None:
-        """Make and durably keep this generation of each actor's keys, without signing with them yet."""
+    async def prepare(self, wanted: Mapping[str, int], *, anew: bool = False) -> None:
+        """Make and durably keep this generation of each actor's keys, without signing with them yet.
+
+        What was prepared before stays, unless they are wanted `anew`.
+        """
         ...
 
     async def promote(self, actor: str, generation: int) -> None:

@@ -85,7 +85,8 @@ async def renew(
     for batch in batches:
         stored = [await _ours(world, actor) for actor in batch]
         numbers = {actor.id: number_of(actor.document) + 1 for actor in stored}
-        await world.keyring.prepare(numbers)
+        # (1) Whoever copied the folder has what an interrupted rotation had prepared in it as well.
+        await world.keyring.prepare(numbers, anew=reason == "compromised")
         done += [await _publish(world, actor, numbers[actor.id], reason, overlap) for actor in stored]
         await settle(world)
     return tuple(done)

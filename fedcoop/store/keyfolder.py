@@ -135,12 +135,12 @@ class KeyFolder:
         """Make the keys of every actor that has none yet, off the event loop; files are named like the actors."""
         await asyncio.to_thread(self.create_many, [(actor, _slug(actor)) for actor in actors])
 
-    async def prepare(self, wanted: Mapping[str, int]) -> None:
+    async def prepare(self, wanted: Mapping[str, int], *, anew: bool = False) -> None:
         """Make and durably keep this generation of each actor's keys, without signing with them yet.
 
-        What was prepared before, and not promoted, stays.
+        What was prepared before, and not promoted, stays, unless they are wanted `anew`.
         """
-        await asyncio.to_thread(self._prepare, wanted)
+        await asyncio.to_thread(self._prepare, wanted, anew)
 
     async def promote(self, actor: str, generation: int) -> None:
         """Sign with what was prepared, now that it is published. Again, it changes nothing."""
@@ -252,9 +252,9 @@ class KeyFolder:
         keys = self._read(file) if file.exists() else None
         return keys if keys is not None and (keys.actor, keys.generation) == (actor, generation) else None
 
-    def _prepare(self, wanted: Mapping[str, int]) -> None:
+    def _prepare(self, wanted: Mapping[str, int], anew: bool) -> None:
         self._look_again()
-        missing = {actor: number for actor, number in wanted.items() if self._waiting(actor, number) is None}
+        missing = {a: number for a, number in wanted.items() if anew or self._waiting(a, number) is None}
         for keys in _generated(missing):
             self._write(keys, self._named(keys.actor, keys.generation).with_suffix(".next"))
 

@@ -94,9 +94,9 @@ class Ring:
             raise Misconfigured("misconfigured", f"{actor} has no keys")
         return found
 
-    async def prepare(self, wanted: Mapping[str, int]) -> None:
+    async def prepare(self, wanted: Mapping[str, int], *, anew: bool = False) -> None:
         for actor, generation in wanted.items():
-            if (actor, generation) not in self._next:
+            if anew or (actor, generation) not in self._next:
                 self._next[actor, generation] = self._made()
 
     async def promote(self, actor: str, generation: int) -> None:

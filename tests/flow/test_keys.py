@@ -293,6 +293,17 @@ async def test_a_stolen_keys_new_messages_are_refused_and_old_records_keep_their
     assert verify_history(told).ok
 
 
+async def test_what_an_interrupted_rotation_had_prepared_is_not_used_after_a_compromise(
+    federation: Federation,
+):
+    lyon = federation.lyon
+    await lyon.ring.prepare({lyon.id: 2})
+    copied = lyon.ring.prepared(lyon.id, 2)
+    await compromised(lyon)
+    assert lyon.ring.generation(lyon.id) == 2
+    assert lyon.ring.keys[lyon.id] != copied
+
+
 async def test_after_a_compromise_the_coop_vouches_for_its_members_and_the_instance_for_the_coop(
     federation: Federation,
 ):

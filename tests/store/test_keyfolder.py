@@ -357,6 +357,10 @@ async def test_what_was_prepared_and_not_promoted_is_used_again(folder: Path):
     again = KeyFolder(folder)
     await again.prepare({ALICE: 2})
     assert again.prepared(ALICE, 2)[1].private_bytes_raw() == before
+    await again.prepare({ALICE: 2}, anew=True)
+    assert again.prepared(ALICE, 2)[1].private_bytes_raw() != before
+    await again.promote(ALICE, 2)
+    assert [file.name for file in sorted(folder.iterdir())] == ["alice.pem", "alice~2.pem"]
 
 
 async def test_old_private_keys_are_destroyed_and_a_server_forgets_them(folder: Path):
