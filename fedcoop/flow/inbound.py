@@ -131,6 +131,7 @@ async def _take_in(
         if seen is not None:
             if seen.body_digest == hashlib.sha256(activity.body).digest():
                 if directly:
+                    await tx.awaken(origin(activity.actor))
                     await heard_again(tx, activity, await tx.chain(activity.id))
                 return Receipt("duplicate", activity.id)
             raise _Reused(activity)

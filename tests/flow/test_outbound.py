@@ -468,6 +468,20 @@ async def test_whoever_is_heard_is_sent_to_at_once(federation: Federation):
     assert (health.heard_at, health.circuit) == (lyon.clock(), None)
 
 
+async def test_a_message_that_comes_again_is_a_sign_of_life_too(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    said = await nantes.say(nantes.id, "Create", {"type": "Note", "content": "once"}, to=[lyon.id])
+    await silence(federation, 6)
+    federation.office.down = set()
+    stored = await nantes.world.store.read(lambda reader: reader.activity(said.activity_id))
+    assert stored is not None
+    again = await lyon.receive(stored.body, sender=nantes.id, ring=nantes.ring)
+    assert again.outcome == "duplicate"
+    assert await lyon.world.store.write(lambda tx: tx.circuit(nantes.base)) is None
+    await settle(federation.office)
+    assert await lyon.owed() == 0
+
+
 async def test_what_waited_behind_something_given_up_has_waited_since_it_was_owed(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     federation.office.down = {nantes.base}
