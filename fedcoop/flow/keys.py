@@ -12,14 +12,14 @@ one before has done, whoever did it: a command beside the running server, or the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from fedcoop.errors import Conflict, Misconfigured, NotFound
+from fedcoop.errors import Conflict, Malformed, Misconfigured, NotFound
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.saying import having_met, say
 from fedcoop.flow.scene import credential_id
@@ -231,7 +231,7 @@ async def _announce(world: World, actor: str) -> None:
         )
         peers = {p.origin for p in await tx.peers() if p.state in REACHED}
         activity = said.activity
-        owed = {inbox for inbox in await tx.known_inboxes() if origin(inbox) in peers}
+        owed = {inbox for inbox in await tx.known_inboxes() if _leads_to(inbox, peers)}
         owed -= set(await tx.inboxes_owed(activity.id))
         await tx.make([Deliver(activity.id, actor, inbox, activity.body) for inbox in sorted(owed)])
         if actor == world.instance.coop:
@@ -239,6 +239,14 @@ async def _announce(world: World, actor: str) -> None:
         await tx.put_meta(UNDER_WAY, json.dumps([name for name in under_way if name != actor]))
 
     await having_met(world, tell)
+
+
+def _leads_to(inbox: str, origins: Collection[str]) -> bool:
+    """Tell whether an inbox is on one of these servers. Whoever has gone has none, and a stranger's may be anything."""
+    try:
+        return origin(inbox) in origins
+    except Malformed:
+        return False
 
 
 async def _sign_anew(tx: Transaction, world: World, now: datetime) -> None:

@@ -16,7 +16,7 @@ from fedcoop.flow.reading import read_history, read_object
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.history import verify_history
 from fedcoop.protocol.keyhistory import number_of, published_keys, verify_keys
-from fedcoop.protocol.messages import Document
+from fedcoop.protocol.messages import Document, PutActor
 from fedcoop.protocol.proof import sign_document
 from tests.flow.federation import Coop, Federation, Ring, a_mission, settle
 
@@ -116,6 +116,8 @@ async def test_one_key_is_active_the_others_stay_with_their_end(federation: Fede
 async def test_the_update_goes_to_followers_and_to_every_peer_that_we_know_once(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     awa = await lyon.member("awa", status="cape")
+    gone = PutActor({"id": f"{nantes.base}/actors/gone", "type": "Tombstone"}, False, lyon.clock())
+    await lyon.world.store.write(lambda tx: tx.make([gone]))
     await settle(federation.office)
     federation.office.posts.clear()
     await rotate(lyon, awa)
