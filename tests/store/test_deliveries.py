@@ -20,6 +20,7 @@ from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON, StoppedClock
 from tests.store.making import (
+    AWA,
     INBOX,
     LYON,
     MISSION,
@@ -294,6 +295,40 @@ def test_a_server_is_noted_as_heard_once_a_minute_and_few_are_remembered(monkeyp
     for number in range(100):
         heard.is_news(f"https://peer{number}.example", NOON)
     assert len(heard._at) <= 3
+
+
+async def test_chains_that_may_be_shared_with_a_server_are_found_page_by_page(store: SqlStore):
+    said = [activity(n) for n in range(4)]
+    ours = chain(1, id="https://nantes.example/missions/1")
+    theirs = chain(1, id="https://lyon.example/missions/2", owner=LYON, parties={"owner": LYON})
+    joint = chain(
+        1, id="https://nantes.example/a/3", kind="Engagement", parties={"owner": NANTES, "worker": AWA}
+    )
+    others = chain(
+        1,
+        id="https://alpes.example/missions/4",
+        owner="https://alpes.example/actors/coop",
+        parties={"owner": "https://alpes.example/actors/coop"},
+    )
+    await store.write(
+        lambda tx: tx.make(
+            [
+                an_actor(NANTES),
+                *(record(one, local=True) for one in said),
+                *(step(of, one) for of, one in zip((ours, theirs, joint, others), said, strict=True)),
+            ]
+        )
+    )
+    between = lambda origin, after="", limit=9: store.read(  # noqa: E731
+        lambda r: r.chains_between(origin, after=after, limit=limit)
+    )
+    found = [one.id for one in await between(SERVER)]
+    assert sorted(found) == sorted([ours.id, theirs.id, joint.id])
+    pages = []
+    while page := await between(SERVER, after=pages[-1] if pages else "", limit=1):
+        pages += [one.id for one in page]
+    assert pages == found
+    assert [one.id for one in await between("https://lyon.exam")] == [ours.id]
 
 
 # -- time ------------------------------------------------------------------------------------------------------------
