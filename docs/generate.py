@@ -35,7 +35,8 @@ WITHOUT_A_CHECK: Final[Mapping[str, str]] = {
     "MAX_HEADERS": "the proxy in front; here only each line and their number are bounded",
     "MAX_ALIASES": "nobody: aliases are not read in this release",
     "MAX_ATTACHMENTS": "nobody: attachments are not shown, and of credentials two at most are looked at",
-    "MAX_KEY_FETCHES_PER_REQUEST": "the way it is written: a key is asked for once, and once more when it fails",
+    "MAX_KEY_FETCHES_PER_REQUEST": "the way it is written: a key is asked for once, and once more when it fails; "
+    "each time unsigned, and after a 401 signed in either dialect",
     "MAX_FETCHES_PER_INBOUND": "the way it is written: a key, two issuers and eight recipients are looked up at most",
     "MAX_FETCH_DEPTH": "nobody: no document makes us fetch another in this release, but for a key and its owner",
     "MAX_COLLECTION_PAGES": "nobody: foreign collections are not read in this release",

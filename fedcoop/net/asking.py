@@ -48,7 +48,7 @@ class HttpAsker(Asker):
                 status, content, wishes = await self._post(attempt, url, body, sender)
                 # (2) The other way once, and no third time.
                 if status in CLOSED:
-                    attempt = self._knocker.second(attempt, wishes, sender=sender)
+                    attempt = self._knocker.second(attempt, wishes, method="POST", sender=sender)
                     status, content, _ = await self._post(attempt, url, body, sender)
         except TRANSPORT_FAILURES as error:
             raise Unavailable("unavailable", f"No answer from {server}: {failure_of(error)}.") from error

@@ -71,7 +71,7 @@ class HttpCourier(Courier):
         attempt = first
         # (3) Once more, and no third time: two servers must not go on answering each other.
         if is_about_the_signature(answer.status, answer.problem):
-            second = self._knocker.second(first, wishes, sender=sender)
+            second = self._knocker.second(first, wishes, method="POST", sender=sender)
             again, _ = await self._knock(second, inbox, body, sender)
             attempt, answer = (second, again) if not _closed(again) else (first, _telling(answer, again))
         if 200 <= answer.status < 300:

@@ -167,7 +167,7 @@ class HttpFetcher(Fetcher):
                 await self._ask(url, errand, self._signed(knocker, first, url), again=CLOSED),
             )
             if isinstance(answer, _Closed):
-                attempt = knocker.second(first, answer.wishes, sender=self._signer)
+                attempt = knocker.second(first, answer.wishes, method="GET", sender=self._signer)
                 answer = await self._ask(url, errand, self._signed(knocker, attempt, url), again=())
             # A redirect has shown nothing to us yet.
             if isinstance(answer, Mapping):

@@ -55,14 +55,14 @@ class Knocker:
         document = await self._knocks.receiver(url) if self._knocks is not None else None
         return Attempt(way_for(document) if document is not None else "draft-cavage")
 
-    def second(self, tried: Attempt, wishes: Sequence[str], *, sender: str) -> Attempt:
+    def second(self, tried: Attempt, wishes: Sequence[str], *, method: str, sender: str) -> Attempt:
         """Return how to sign the same request once more; `wishes` are the values of Accept-Signature.
 
         A wish for what the first knock already had is no wish: then its server means something else.
         """
         for way in ("rfc9421", "rfc9421-ed25519") if wishes else ():
             key_id, key = self._keys(way, sender)
-            wanted = messagesig.wanted_by(wishes, key=key, key_id=key_id)
+            wanted = messagesig.wanted_by(wishes, method=method, key=key, key_id=key_id)
             if wanted is not None and (tried.way == "draft-cavage" or _asks_for_more(wanted, tried)):
                 return Attempt(way, wanted)
         return Attempt("rfc9421" if tried.way == "draft-cavage" else "draft-cavage")

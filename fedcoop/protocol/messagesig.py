@@ -137,11 +137,11 @@ def accept_signature(method: str) -> str:
     return f"{LABEL}=({components});created"
 
 
-def wanted_by(values: Sequence[str], *, key: PrivateKey, key_id: str) -> Wanted | None:
-    """Return the first of what an `Accept-Signature` asks for that `key` can give; None when there is nothing such."""
+def wanted_by(values: Sequence[str], *, method: str, key: PrivateKey, key_id: str) -> Wanted | None:
+    """Return the first of what an `Accept-Signature` asks of a request that `key` can give; None without one."""
     try:
         asked = http_sf.parse(", ".join(values)[:MAX_SIGNATURE_HEADER].encode("ascii"), tltype="dictionary")
-        return next((one for one in _wishes(asked) if _can_give(one, key, key_id)), None)
+        return next((one for one in _wishes(asked) if _can_give(one, method, key, key_id)), None)
     except _UNREADABLE:
         return None
 
@@ -163,6 +163,9 @@ _SIGNABLE: Final = frozenset(
 )
 
 
+_OF_A_BODY: Final = frozenset({"content-digest", "content-type"})
+
+
 def _wishes(asked: Any) -> Iterator[Wanted]:
     for label, (components, parameters) in asked.items():
         texts = [parameters.get(name) for name in ("nonce", "tag", "alg", "keyid")]
@@ -173,11 +176,13 @@ def _wishes(asked: Any) -> Iterator[Wanted]:
             yield Wanted(label, covered, nonce, tag, "expires" in parameters, algorithm, key_id)
 
 
-def _can_give(wanted: Wanted, key: PrivateKey, key_id: str) -> bool:
+def _can_give(wanted: Wanted, method: str, key: PrivateKey, key_id: str) -> bool:
     ours = "rsa-v1_5-sha256" if isinstance(key, RSAPrivateKey) else "ed25519"
     return (
         # (1) A stranger does not make us sign what we would not send: headers that we do not set, or an essay.
-        _SIGNABLE.issuperset(wanted.covered)
+        (_SIGNABLE if "content-digest" in needed(method) else _SIGNABLE - _OF_A_BODY).issuperset(
+            wanted.covered
+        )
         and all(len(text or "") <= MAX_NONCE for text in (wanted.nonce, wanted.tag))
         and wanted.algorithm in (None, ours)
         and wanted.key_id in (None, key_id)

@@ -583,6 +583,14 @@ async def test_a_wish_is_granted_to_whom_we_read_from_as_well(
     assert stranger.asked[-1].headers["Signature-Input"].endswith(';nonce="n1"')
 
 
+async def test_a_wish_for_what_a_get_has_not_is_none(signing_fetcher: HttpFetcher, stranger: Stranger):
+    wish = 'w=("@method" "@target-uri" "content-digest");created'
+    document = careful(stranger, "draft-cavage", "rfc9421", **{"Accept-Signature": wish})
+    assert await signing_fetcher.actor(document["id"]) == document
+    document = careful(stranger, "rfc9421", **{"Accept-Signature": wish})
+    assert await signing_fetcher.actor(document["id"]) == document
+
+
 # -- the shape of an actor ----------------------------------------------------------------------------------
 
 ME = "https://coop.example/actors/coop"

@@ -211,7 +211,7 @@ def test_the_second_knock_is_what_was_asked_for_else_the_other_way(
     clock: StoppedClock, tried: Way, wish: str | None, second: Attempt
 ):
     wishes = () if wish is None else (wish,)
-    assert knocker(clock).second(Attempt(tried), wishes, sender=COOP) == second
+    assert knocker(clock).second(Attempt(tried), wishes, method="POST", sender=COOP) == second
 
 
 @pytest.mark.parametrize(

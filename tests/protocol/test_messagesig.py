@@ -507,7 +507,7 @@ def test_a_refused_sender_is_told_what_to_sign(method: str, text: str):
 
 
 def asked(*values: str, key: Any = None) -> messagesig.Wanted | None:
-    return messagesig.wanted_by(values, key=key or rsa_key(COOP), key_id=KEY_ID)
+    return messagesig.wanted_by(values, method="POST", key=key or rsa_key(COOP), key_id=KEY_ID)
 
 
 def test_what_we_ask_for_we_can_give():
@@ -564,6 +564,44 @@ def test_the_first_wish_that_we_can_grant_is_taken():
     wishes = ('a=("cookie");created', 'b=("@method");alg="ed25519", c=("@method");alg="rsa-v1_5-sha256"')
     assert asked(*wishes) == messagesig.Wanted("c", ("@method",), algorithm="rsa-v1_5-sha256")
     assert asked(*wishes, key=ed_key(COOP)) == messagesig.Wanted("b", ("@method",), algorithm="ed25519")
+
+
+COMPONENTS = [*sorted(messagesig._SIGNABLE), "cookie", "@status"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.sampled_from(COMPONENTS), max_size=4),
+    st.sampled_from(
+        ["", ";created", ';created;nonce="n"', ';expires;tag="t"', ';alg="ed25519"', ";created=1", ";x"]
+    ),
+    st.sampled_from(["GET", "POST"]),
+)
+def test_what_is_promised_can_be_signed(covered: list[str], more: str, method: str):
+    """A stranger's wish is never our own mistake: a GET has no digest to sign."""
+    text = "w=(" + " ".join(f'"{name}"' for name in covered) + ")" + more
+    wanted = messagesig.wanted_by([text], method=method, key=ed_key(COOP), key_id=KEY_ID)
+    of_a_body = {"content-digest", "content-type"} if method == "GET" else set()
+    assert (wanted is None) == bool({"cookie", "@status", *of_a_body} & set(covered))
+    body = None if method == "GET" else b"{}"
+    headers = messagesig.sign_headers(
+        method=method,
+        url=f"{NANTES}/inbox",
+        body=body,
+        key_id=KEY_ID,
+        key=ed_key(COOP),
+        created=NOW,
+        wanted=wanted,
+    )
+    check(RawRequest(method, "/inbox", tuple(headers.items()), body or b""), ed_key(COOP).public_key())
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=60))
+def test_any_text_is_a_wish_or_none(text: str):
+    asked(text)
+    asked(f"w=({text})")
+    asked(f'w=("@method"){text}')
 
 
 @pytest.mark.parametrize("key_id", ["", "a b", 'a"b', "a\\b", "é", "a\nb"])
