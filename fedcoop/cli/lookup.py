@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from fedcoop.cli.answer import AsJson, Failed, WronglyUsed, answer
+from fedcoop.cli import client
+from fedcoop.cli.answer import AsJson, Failed, answer, remark
 from fedcoop.cli.speech import say
 
 HELP = say(
-    "Show the stored copy of an object.\n\nAs the co-op may see it; nothing is fetched.",
-    "Montre la copie gardée d’un objet.\n\nTelle que la coopérative peut la voir ; rien n’est téléchargé.",
+    "Show an object.\n\nThe stored copy as the co-op may see it, with --stored; otherwise what its own server "
+    "answers to anybody.",
+    "Montre un objet.\n\nLa copie gardée, telle que la coopérative peut la voir, avec --stored ; sinon ce que son "
+    "propre serveur répond à tout le monde.",
 )
 
 
@@ -22,7 +25,12 @@ def lookup(
     stored: Annotated[
         Path | None,
         typer.Option(
-            "--stored", metavar="DIR", help=say("Folder of the instance.", "Dossier de l’instance.")
+            "--stored",
+            metavar="DIR",
+            help=say(
+                "Folder of the instance whose copy it is; nothing is fetched.",
+                "Dossier de l’instance dont c’est la copie ; rien n’est téléchargé.",
+            ),
         ),
     ] = None,
     as_json: AsJson = False,
@@ -33,13 +41,33 @@ def lookup(
     from fedcoop.flow import reading
 
     if stored is None:
-        raise WronglyUsed(
-            "usage", say("Say whose copy: --stored DIR.", "Dites la copie de qui : --stored DIR.")
-        )
+        _fetched(iri, as_json=as_json)
+        return
     try:
         document = in_world(stored, lambda world: reading.lookup(iri, actor=world.instance.coop, world=world))
     except NotFound as missing:
         raise Failed(
             missing.code, say(f"{iri} is not stored here.", f"{iri} n’est pas gardé ici.")
         ) from missing
+    answer(document, as_json=as_json, lines=[json.dumps(document, ensure_ascii=False, indent=2)])
+
+
+def _fetched(iri: str, *, as_json: bool) -> None:
+    reply = client.get(iri)
+    if not reply.ok:
+        raise client.refused(reply, iri)
+    try:
+        document = reply.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Failed("malformed-json", say(f"{iri} did not answer JSON.", f"{iri} n’a pas répondu en JSON."))
+    # What answers under another name may be anybody's words about it.
+    if document.get("id") != iri:
+        remark(
+            say(
+                f"Its id is {document.get('id')}, not what was asked for.",
+                f"Son id est {document.get('id')}, pas ce qui a été demandé.",
+            )
+        )
     answer(document, as_json=as_json, lines=[json.dumps(document, ensure_ascii=False, indent=2)])

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from fedcoop import __version__
 from fedcoop.cli import (
+    debugging,
     deliveries,
     demo,
     doctor,
@@ -147,6 +148,10 @@ def build() -> typer.Typer:
     program.command("history", cls=SpokenCommand, help=history.HELP)(history.history)
     program.command("verify", cls=SpokenCommand, help=verify.HELP)(verify.verify)
     program.command("lookup", cls=SpokenCommand, help=lookup.HELP)(lookup.lookup)
+    program.command("webfinger", cls=SpokenCommand, help=debugging.HELP_WEBFINGER)(debugging.webfinger)
+    program.command("nodeinfo", cls=SpokenCommand, help=debugging.HELP_NODEINFO)(debugging.nodeinfo)
+    program.command("inbox", cls=SpokenCommand, help=debugging.HELP_INBOX)(debugging.inbox)
+    program.command("send", cls=SpokenCommand, help=debugging.HELP_SEND)(debugging.send)
     program.command("doctor", cls=SpokenCommand, help=doctor.HELP)(doctor.doctor)
     program.command("demo", cls=SpokenCommand, help=demo.HELP)(demo.demo)
     return program
