@@ -91,6 +91,26 @@ class Knock:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """An access token as it is kept: known again by its hash, and of no use to whoever reads it."""
+
+    hash: str
+    actor: str
+    created: datetime
+    scopes: tuple[str, ...]
+    name: str
+    expires: datetime | None
+    """None: when it is revoked."""
+    used: datetime | None
+    """Last use, to the hour; None: never."""
+
+    @property
+    def id(self) -> str:
+        """What it is called in lists: the beginning of its hash."""
+        return self.hash[:12]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredActor:
     """An actor we host or have met."""
 
@@ -470,8 +490,14 @@ class Transaction(PeerBook, Protocol):
         ...
 
     # -- tokens -----------------------------------------------------------------------------------------------------
-    async def put_token(self, token_hash: str, actor: str, created: datetime) -> None: ...
-    async def actor_of_token(self, token_hash: str) -> str | None: ...
+    async def put_token(self, token: Token) -> None: ...
+    async def token(self, token_hash: str) -> Token | None: ...
+    async def tokens_of(self, actor: str) -> tuple[Token, ...]: ...
+    async def token_used(self, token_hash: str, moment: datetime) -> None: ...
+    async def end_token(self, token_hash: str) -> None: ...
+    async def forget_tokens(self, now: datetime) -> None:
+        """Delete those that have run out."""
+        ...
 
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
@@ -500,7 +526,11 @@ class Reader(PeerBook, Protocol):
     async def engagements_of(self, party: str) -> tuple[Chain, ...]: ...
     async def followers(self, followed: str) -> tuple[Follow, ...]: ...
     async def following(self, follower: str) -> tuple[Follow, ...]: ...
-    async def actor_of_token(self, token_hash: str) -> str | None: ...
+    async def token(self, token_hash: str) -> Token | None: ...
+    async def tokens_of(self, actor: str) -> tuple[Token, ...]:
+        """All that are kept, the oldest first; some may have run out."""
+        ...
+
     async def inbox_page(self, actor: str, *, cursor: str | None, limit: int) -> Page: ...
     async def outbox_page(
         self, actor: str, *, cursor: str | None, limit: int, readers: tuple[str, ...] | None

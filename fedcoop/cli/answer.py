@@ -97,8 +97,8 @@ def explained(code: str) -> str:
             "Demandez à l’autre coopérative de lancer `fedcoop peer allow DIR <votre origine>`.",
         ),
         "token-invalid": say(
-            "Use the token that `fedcoop init` or `fedcoop member add` printed.",
-            "Utilisez le jeton affiché par `fedcoop init` ou `fedcoop member add`.",
+            "Make one with `fedcoop token new DIR MEMBER --name NAME`.",
+            "Créez-en un par `fedcoop token new DIR MEMBRE --name NOM`.",
         ),
     }
     return steps.get(code, "")

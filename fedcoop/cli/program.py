@@ -27,6 +27,7 @@ from fedcoop.cli import (
     peer,
     reconcile,
     serve,
+    token,
     verify,
 )
 from fedcoop.cli.answer import Failed, WronglyUsed, complain, explained
@@ -111,6 +112,11 @@ def build() -> typer.Typer:
     members.command("add", cls=SpokenCommand, help=member.HELP_ADD)(member.add)
     members.command("list", cls=SpokenCommand, help=member.HELP_LIST)(member.list_)
     program.add_typer(members, name="member")
+    opened = _group(token.HELP)
+    opened.command("list", cls=SpokenCommand, help=token.HELP_LIST)(token.list_)
+    opened.command("new", cls=SpokenCommand, help=token.HELP_NEW)(token.new)
+    opened.command("revoke", cls=SpokenCommand, help=token.HELP_REVOKE)(token.revoke)
+    program.add_typer(opened, name="token")
     peers = _group(peer.HELP)
     peers.command("allow", cls=SpokenCommand, help=peer.HELP_ALLOW)(peer.allow)
     peers.command("limit", cls=SpokenCommand, help=peer.HELP_LIMIT)(peer.limit)

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from fedcoop.errors import Conflict, Invalid, Misconfigured, NotFound
 from fedcoop.flow import peering
+from fedcoop.flow.access import first_token
 from fedcoop.flow.keys import first_history
-from fedcoop.flow.reading import hash_token
 from fedcoop.flow.scene import credential_id
 from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
@@ -113,7 +113,7 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
         changes += [first_history(world, d, now) for d in (coop, application)]
         changes += [_public(world, rule, now) for rule in rules]
         await tx.make(changes)
-        await tx.put_token(hash_token(token), instance.coop, now)
+        await tx.put_token(first_token(token, instance.coop, now))
         await tx.put_meta("base", instance.base)
 
     await world.store.write(work)
@@ -154,7 +154,7 @@ async def add_members(world: World, newcomers: Sequence[Newcomer]) -> tuple[NewM
             if await tx.actor(actor) is not None:
                 raise Conflict("id-reused", "This username is taken; choose another.", received=username)
             await tx.make(_arrival(world, newcomer, username, now))
-            await tx.put_token(hash_token(token), actor, now)
+            await tx.put_token(first_token(token, actor, now))
             if newcomer.client_key is not None:
                 await tx.put_meta(f"member:{newcomer.client_key}", username)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from fedcoop.errors import Gone, NotFound, Unverified
+from fedcoop.errors import Gone, NotFound
 from fedcoop.flow.peering import standing
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, StoredActivity, StoredObject
@@ -18,11 +17,6 @@ from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, recipients
 
 
-def hash_token(token: str) -> str:
-    """Return what is stored of an access token: enough to know it again, not enough to use it."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def readers_for(actor: str | None, instance: Instance) -> tuple[str, ...]:
     """Return every name under which `actor` (None: anybody) may read here.
 
@@ -32,21 +26,6 @@ def readers_for(actor: str | None, instance: Instance) -> tuple[str, ...]:
     if actor is None:
         return (PUBLIC,)
     return (PUBLIC, actor, instance.members)
-
-
-async def actor_of_token(token: str, world: World) -> str:
-    """Return the local actor that `token` speaks for. Raises Unverified (`token-invalid`)."""
-    hashed = hash_token(token)
-
-    async def find(reader: Reader) -> str | None:
-        return await reader.actor_of_token(hashed)
-
-    actor = await world.store.read(find)
-    if actor is None:
-        raise Unverified(
-            "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
-        )
-    return actor
 
 
 async def read_object(iri: str, *, actor: str | None, world: World) -> StoredObject:

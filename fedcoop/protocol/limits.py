@@ -331,6 +331,21 @@ READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 SIGN_IN_RATE_PER_ADDRESS: Final = (25, timedelta(minutes=5))
 """Tokens tried by one address: guessing 256 bits is hopeless, being asked to check guesses is a burden."""
 
+TOKEN_LIFE: Final = timedelta(days=90)
+"""How long a token lasts when nobody says otherwise: as long as a sign-in at most (security.md §3.2)."""
+
+MAX_TOKEN_LIFE: Final = timedelta(days=365)
+"""Longest life of a token that is asked for: a program that nobody has looked at for a year is not in use."""
+
+TOKEN_USE_EVERY: Final = timedelta(hours=1)
+"""The last use of a token is written down to this: a write for every read would cost more than the read."""
+
+MAX_TOKENS: Final = 100
+"""Tokens of one actor in force; more than anybody can oversee."""
+
+MAX_TOKEN_NAME: Final = 100
+"""Characters of the name by which its owner knows a token again."""
+
 MAX_RATE_KEYS: Final = 10_000
 """Addresses and peers whose rate is remembered; the longest unseen are forgotten first (CVE-2026-69132)."""
 

@@ -3758,6 +3758,7 @@ CODE_LISTS: Mapping[str, Codes] = MappingProxyType(
                 "proof-key": Label("Clé de preuve irrecevable", "Proof key not acceptable"),
                 "token-missing": Label("Jeton absent", "Token missing"),
                 "token-invalid": Label("Jeton refusé", "Token refused"),
+                "scope-missing": Label("Droit absent du jeton", "Scope missing"),
                 "not-in-allow-list": Label("Coopérative pas encore admise", "Co-operative not admitted yet"),
                 "blocked": Label("Expéditeur bloqué", "Sender blocked"),
                 "frozen": Label("Coopérative gelée", "Co-operative frozen"),
@@ -5948,6 +5949,14 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Token refused",
             "Demandez un nouveau jeton à votre coopérative.",
             "Ask your co-operative for a new token.",
+        ),
+        "scope-missing": Problem(
+            "scope-missing",
+            403,
+            "Droit absent du jeton",
+            "Scope missing",
+            "Ce jeton ne permet pas cela ; créez-en un qui a le droit nommé dans « expected ».",
+            'This token may not do this; make one that has the scope named in "expected".',
         ),
         "not-in-allow-list": Problem(
             "not-in-allow-list",

@@ -402,7 +402,6 @@ class Statements:
         self.put_delivery = t.delivery.insert()
         self.put_peer = upsert(t.peer, key=["origin"])
         self.put_knock = upsert(t.knock, key=["origin"])
-        self.put_token = upsert(t.token, key=["hash"])
         self.put_meta = upsert(t.meta, key=["key"])
         self.keep_evidence = upsert(t.evidence, key=["activity_id", "body_digest"], update=())
 

@@ -35,6 +35,7 @@ from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
 from fedcoop.store.peers import CHAINS, PeerQueries
+from fedcoop.store.tokens import TokenQueries
 
 # -- statements, built once ----------------------------------------------------------------------------------
 
@@ -147,7 +148,6 @@ FOLLOWING: Final = (
     .where(t.follow.c.follower == bindparam("follower"), t.follow.c.state == "accepted")
     .order_by(t.follow.c.n)
 )
-TOKEN: Final = select(t.token.c.actor).where(t.token.c.hash == bindparam("hash"))
 META: Final = select(t.meta.c.value).where(t.meta.c.key == bindparam("key"))
 COUNTS: Final = select(
     select(func.count())
@@ -168,7 +168,7 @@ COUNTS: Final = select(
 )
 
 
-class Queries(PeerQueries):
+class Queries(PeerQueries, TokenQueries):
     """Reads over one connection, inside whatever transaction it is in."""
 
     def __init__(self, connection: AsyncConnection, *, lock_chains: bool) -> None:
@@ -241,10 +241,6 @@ class Queries(PeerQueries):
 
     async def chains_with(self, origin: str) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(CHAINS, under=f"{origin}/"))
-
-    async def actor_of_token(self, token_hash: str) -> str | None:
-        row = await self._one(TOKEN, hash=token_hash)
-        return None if row is None else str(row.actor)
 
     async def meta(self, key: str) -> str | None:
         row = await self._one(META, key=key)

@@ -29,6 +29,7 @@ from fedcoop.store.engine import engine_for
 from fedcoop.store.peers import CLOSED_SINCE, PeerWrites
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
 from fedcoop.store.schema import newest_revision, revision_of, upgrade
+from fedcoop.store.tokens import TokenWrites
 from fedcoop.store.writer import GroupWriter, as_ours, connect
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class SqlStore:
             )
 
 
-class SqlTransaction(PeerWrites, Queries):
+class SqlTransaction(PeerWrites, TokenWrites, Queries):
     """`ports.Transaction` over the writing connection."""
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock, heard: Heard) -> None:
@@ -186,10 +187,6 @@ class SqlTransaction(PeerWrites, Queries):
 
     async def shorten_queues(self, now: datetime) -> int:
         return await deliveries.shorten_queues(self._connection, now)
-
-    async def put_token(self, token_hash: str, actor: str, created: datetime) -> None:
-        row = {"hash": token_hash, "actor": actor, "created": created}
-        await self._connection.execute(self._statements.put_token, row)
 
     async def put_meta(self, key: str, value: str) -> None:
         await self._connection.execute(self._statements.put_meta, {"key": key, "value": value})

@@ -168,9 +168,14 @@ token = Table(
     "token",
     metadata,
     Column("hash", String, primary_key=True),
-    required("actor", String),
+    required("actor", String, index=True),
     required("created", Instant),
+    required("scopes", String, server_default=text("'read write follow tokens'")),
+    required("name", String, server_default=text("''")),
+    Column("expires", Instant),
+    Column("used", Instant),
 )
+"""`hash` is of 256 random bits: whoever reads this table can use none of them."""
 
 actor = Table(
     "actor",

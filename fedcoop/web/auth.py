@@ -8,7 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from fedcoop.errors import Forbidden, Refused, Unverified
-from fedcoop.flow import reading
+from fedcoop.flow import access
+from fedcoop.ports import Token
 from fedcoop.web.admission import ADMISSION
 from fedcoop.web.negotiation import prefers_html
 from fedcoop.web.services import SERVICES
@@ -17,7 +18,7 @@ SESSION_COOKIE: Final = "fedcoop_token"
 """Set by the sign-in form of the pages; its value is the member's token."""
 
 _BEARER: Final = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,512}=*)", re.IGNORECASE | re.ASCII)
-_REQUESTER: Final[web.RequestKey[str]] = web.RequestKey("requester", str)
+_TOKEN: Final[web.RequestKey[Token | None]] = web.RequestKey("token")
 
 
 async def requester(request: web.Request) -> str | None:
@@ -26,34 +27,58 @@ async def requester(request: web.Request) -> str | None:
     Raises:
         Unverified: a token was sent and is not one of ours (`token-invalid`). A bad token is never "anybody":
             its owner would read a public answer and think that it is all there is.
+        Forbidden: it is one without the scope `read` (`scope-missing`), for the same reason.
         RateLimited: this address has tried too many bad tokens.
     """
-    if _REQUESTER in request:
-        return request[_REQUESTER] or None
-    actor = await _by_header(request) if "Authorization" in request.headers else await _by_cookie(request)
-    request[_REQUESTER] = actor or ""
-    return actor
+    if _TOKEN not in request:
+        sent = "Authorization" in request.headers
+        request[_TOKEN] = await _by_header(request) if sent else await _by_cookie(request)
+    token = request[_TOKEN]
+    if token is None:
+        return None
+    check_scope(token, "read")
+    return token.actor
 
 
-async def member(request: web.Request) -> str:
-    """Return the id of the local actor who asks, by a token in the header and not by a cookie.
+async def speaker(request: web.Request, *one_of: str) -> Token:
+    """Return the token of the local actor who asks, sent in the header and not by a cookie.
 
     Raises:
         Unverified: there is none (`token-missing`), or it is not one of ours (`token-invalid`).
+        Forbidden: it has none of the scopes `one_of` (`scope-missing`).
     """
     if "Authorization" not in request.headers:
         raise Unverified("token-missing", "This needs a member's token.", expected="Authorization: Bearer …")
-    return await _by_header(request)
+    token = await _by_header(request)
+    check_scope(token, *one_of)
+    return token
 
 
-async def member_is(request: web.Request, actor: str) -> None:
-    """Pass when the one who asks is `actor`; else raise Unverified (no token) or Forbidden (another's)."""
-    asking = await member(request)
-    if asking != actor:
-        raise Forbidden("not-owner", "This token is another actor's.", expected=actor, received=asking)
+async def member(request: web.Request) -> str:
+    """Return the id of the local actor who asks with a token that may read; raises as `speaker`."""
+    return (await speaker(request, "read")).actor
 
 
-async def _by_header(request: web.Request) -> str:
+async def member_is(request: web.Request, actor: str, *one_of: str) -> Token:
+    """Return the token of `actor`, who asks; else raise as `speaker`, or Forbidden (another's token)."""
+    token = await speaker(request, *one_of)
+    if token.actor != actor:
+        raise Forbidden("not-owner", "This token is another actor's.", expected=actor, received=token.actor)
+    return token
+
+
+def check_scope(token: Token, *one_of: str) -> None:
+    """Pass when `token` has a scope with which this may be done; else raise Forbidden (`scope-missing`)."""
+    if not set(one_of) & set(token.scopes):
+        raise Forbidden(
+            "scope-missing",
+            "This token was not given leave to do this.",
+            expected=" or ".join(one_of),
+            received=" ".join(token.scopes),
+        )
+
+
+async def _by_header(request: web.Request) -> Token:
     values = request.headers.getall("Authorization")
     # (1) Two tokens are two people.
     match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
@@ -67,19 +92,19 @@ async def _by_header(request: web.Request) -> str:
     if address is not None:
         sign_in.check(address)
     try:
-        return await reading.actor_of_token(match[1], request.app[SERVICES].world)
+        return await access.token_behind(match[1], request.app[SERVICES].world)
     except Unverified:
         if address is not None:
             sign_in.charge(address)
         raise
 
 
-async def _by_cookie(request: web.Request) -> str | None:
+async def _by_cookie(request: web.Request) -> Token | None:
     token = request.cookies.get(SESSION_COOKIE)
     # (3) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
     if token is None or not prefers_html(request):
         return None
     try:
-        return await reading.actor_of_token(token, request.app[SERVICES].world)
+        return await access.token_behind(token, request.app[SERVICES].world)
     except Refused:
         return None  # An old cookie: the page is shown as to anybody, with its sign-in form.

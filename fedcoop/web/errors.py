@@ -113,6 +113,8 @@ async def refusal(request: web.Request, error: FedcoopError) -> web.StreamRespon
         response.headers["WWW-Authenticate"] = _TOKEN_CHALLENGE if token else _SIGNATURE_CHALLENGE
         if not token:
             response.headers["Accept-Signature"] = accept_signature(request.method)
+    if error.code == "scope-missing":  # RFC 6750 §3.1
+        response.headers["WWW-Authenticate"] = f'{_TOKEN_CHALLENGE},error="insufficient_scope"'
     return response
 
 

@@ -25,7 +25,7 @@ async def post_personal(request: web.Request) -> web.Response:
 async def get_personal(request: web.Request) -> web.Response:
     """Show the inbox to its owner, newest first (AP-14); 401 without a token, 403 with another actor's."""
     owner = actor_id(request)
-    await auth.member_is(request, owner)
+    await auth.member_is(request, owner, "read")
 
     async def read(reader: Reader, cursor: str | None, limit: int) -> collections.Slice:
         page = await reader.inbox_page(owner, cursor=cursor, limit=limit)

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from fedcoop.errors import Malformed
-from fedcoop.flow import c2s, reading
+from fedcoop.flow import access, c2s, reading
 from fedcoop.ports import Reader
 from fedcoop.protocol import limits, strict_json
 from fedcoop.web import answers, auth, bodies, collections
@@ -25,12 +25,14 @@ async def post(request: web.Request) -> web.Response:
     With an `Idempotency-Key` that was used before, the same answer again and nothing is said twice.
     """
     owner = actor_id(request)
-    # (1) The token's actor speaks for itself only.
-    await auth.member_is(request, owner)
+    # (1) The token's actor speaks for itself only, and only with a token that may say something.
+    token = await auth.member_is(request, owner, "write", "follow")
     with request.app[ADMISSION].submission(request) as held:
         raw = await bodies.raw_request(request, accepted=bodies.FROM_CLIENTS, held=held)
         document = strict_json.loads(raw.body)
         world, key = request.app[SERVICES].world, client_key(request)
+        # (2) What it may say, the message decides.
+        auth.check_scope(token, await access.scope_to_say(document, world))
         said = await c2s.submit(owner, document, client_key=key, world=world)
     return answers.created(said.activity_id, said.document)
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from yarl import URL
 
 from fedcoop.errors import Forbidden, UnsupportedMedia, Unverified
-from fedcoop.flow import reading
+from fedcoop.flow import access
 from fedcoop.flow.world import World
 from fedcoop.protocol.limits import KIB
 from fedcoop.web import auth, negotiation
@@ -54,7 +54,7 @@ class SignIn:
         if address is not None:
             request.app[ADMISSION].sign_in.check(address)
         try:
-            await reading.actor_of_token(token, self._world)
+            await access.token_behind(token, self._world)
         except Unverified:
             if address is not None:
                 request.app[ADMISSION].sign_in.charge(address)

@@ -13,7 +13,18 @@ from aiohttp.typedefs import Handler
 
 from fedcoop.errors import FedcoopError
 from fedcoop.protocol import limits
-from fedcoop.web import actors, api, collections, errors, inbox, objects, outbox, vocabulary, wellknown
+from fedcoop.web import (
+    actors,
+    api,
+    collections,
+    errors,
+    inbox,
+    objects,
+    outbox,
+    tokens,
+    vocabulary,
+    wellknown,
+)
 from fedcoop.web.actors import NAME
 from fedcoop.web.admission import ADMISSION, Admission
 from fedcoop.web.services import SERVICES, Pages, Services
@@ -97,6 +108,9 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/history", api.history)
     yield web.get("/api/v1/board", api.board)
     yield web.get("/api/v1/deliveries", api.deliveries)
+    yield web.get("/api/v1/tokens", tokens.show)
+    yield web.post("/api/v1/tokens", tokens.make)
+    yield web.delete("/api/v1/tokens/{token:[A-Za-z0-9]+}", tokens.revoke)
     yield web.get("/api/v1/health", api.health)
     yield web.post("/api/v1/reconcile", api.reconcile)
     for path, handler in _for_any_page():

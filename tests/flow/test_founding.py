@@ -10,8 +10,8 @@ import pytest
 
 from fedcoop.errors import Conflict, Invalid, Malformed, Misconfigured, NotFound
 from fedcoop.flow import founding
+from fedcoop.flow.access import token_behind
 from fedcoop.flow.founding import Newcomer
-from fedcoop.flow.reading import actor_of_token
 from fedcoop.protocol import schemas
 from fedcoop.protocol.credentials import check_membership
 from fedcoop.protocol.proof import verify_document
@@ -56,7 +56,7 @@ async def test_a_member_has_an_actor_a_token_and_a_credential(federation: Federa
     )
     assert added.id == f"{nantes.base}/actors/zoe-l-heritier"
     assert (added.inbox, added.outbox) == (f"{added.id}/inbox", f"{added.id}/outbox")
-    assert await actor_of_token(added.token or "", nantes.world) == added.id
+    assert (await token_behind(added.token or "", nantes.world)).actor == added.id
     (document, coop) = await documents(federation, added.id, nantes.id)
     schemas.check(document, "Member")
     assert (document["name"], document["location"]["name"]) == ("Zoé L'Héritier", "Nantes")

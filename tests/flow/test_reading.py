@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fedcoop.errors import Gone, NotFound, Unverified
+from fedcoop.errors import Gone, NotFound
 from fedcoop.flow import reading
 from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import verify_history
@@ -36,20 +36,6 @@ def test_a_member_reads_as_everybody_as_themselves_and_as_one_of_us(federation: 
     malo = f"{instance.base}/actors/malo"
     assert reading.readers_for(None, instance) == (PUBLIC,)
     assert reading.readers_for(malo, instance) == (PUBLIC, malo, instance.members)
-
-
-async def test_a_token_is_its_actors_and_is_not_stored(
-    federation: Federation, monkeypatch: pytest.MonkeyPatch
-):
-    world = federation.nantes.world
-    hashed = reading.hash_token("secret")
-    await world.store.write(lambda tx: tx.put_token(hashed, federation.nantes.id, federation.nantes.clock()))
-    assert await reading.actor_of_token("secret", world) == federation.nantes.id
-    assert "secret" not in hashed
-    for wrong in ("Secret", "", hashed):
-        with pytest.raises(Unverified) as refusal:
-            await reading.actor_of_token(wrong, world)
-        assert refusal.value.code == "token-invalid"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from fedcoop.errors import Unavailable
-from fedcoop.ports import Knock, Peer, Reader, StoredActivity, Transaction
+from fedcoop.ports import Knock, Peer, Reader, StoredActivity, Token, Transaction
 from fedcoop.protocol.messages import (
     BuryObject,
     Change,
@@ -93,7 +93,7 @@ async def test_a_work_that_raises_leaves_nothing(store: SqlStore, store_url: str
         await tx.make(EVERYTHING)
         await tx.put_peer(Peer("https://lyon.example", "allowed", False, "", NOON))
         await tx.put_knock(Knock("https://lyon.example", "rfc9421", NOON))
-        await tx.put_token("hash", NANTES, NOON)
+        await tx.put_token(Token("hash", NANTES, NOON, ("read",), "", None, None))
         await tx.put_meta("k", "v")
         raise Interrupted
 

@@ -152,7 +152,7 @@ async def test_what_is_not_there_is_none(store: SqlStore):
         "actor_by_inbox",
         "knock",
         "peer",
-        "actor_of_token",
+        "token",
         "meta",
     ):
         assert await store.read(lambda r, ask=ask: getattr(r, ask)("x")) is None

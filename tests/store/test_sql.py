@@ -83,14 +83,6 @@ async def test_peers_are_kept_replaced_and_listed(store: SqlStore):
     assert await store.read(lambda r: r.peer(lyon.origin)) == changed
 
 
-async def test_tokens_name_their_actor(store: SqlStore):
-    await store.write(lambda tx: tx.put_token("h1", AWA, NOON))
-    await store.write(lambda tx: tx.put_token("h2", LYON, NOON))
-    assert await store.read(lambda r: r.actor_of_token("h1")) == AWA
-    assert await store.write(lambda tx: tx.actor_of_token("h2")) == LYON
-    assert await store.read(lambda r: r.actor_of_token("h3")) is None
-
-
 async def test_notes_to_self_are_kept_and_replaced(store: SqlStore):
     await store.write(lambda tx: tx.put_meta("k", "1"))
     await store.write(lambda tx: tx.put_meta("k", "2"))

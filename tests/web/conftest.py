@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedcoop.errors import FedcoopError, Malformed
 from fedcoop.flow import c2s, inbound
+from fedcoop.flow.access import first_token
 from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.outbound import Published as Said
-from fedcoop.flow.reading import hash_token
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import (
     BoardEntry,
@@ -32,6 +32,7 @@ from fedcoop.ports import (
     StoredActivity,
     StoredActor,
     StoredObject,
+    Token,
 )
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.messages import Chain, Document, RawRequest
@@ -90,6 +91,11 @@ def an_activity(path: str, *, to: Sequence[str] = (PUBLIC,), **members: Any) -> 
     return StoredActivity(iri, COOP, "Create", body, sha256(body).digest(), True, NOON, None, None)
 
 
+def a_token(secret: str, actor: str, **changed: Any) -> Token:
+    """A token in use just now: its use need not be written down again."""
+    return replace(first_token(secret, actor, NOON), used=NOON, **changed)
+
+
 def a_row(obj: StoredObject, *, title: str = "Vélo") -> BoardEntry:
     return BoardEntry(
         obj.id, obj.object_class, obj.owner, True, "published", "public", title, "N4104", "44109",
@@ -104,7 +110,7 @@ class FakeReader:
     actors: dict[str, StoredActor] = field(default_factory=dict)
     objects: dict[str, StoredObject] = field(default_factory=dict)
     activities: dict[str, StoredActivity] = field(default_factory=dict)
-    tokens: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
     inboxes: dict[str, list[Document]] = field(default_factory=dict)
     rows: list[BoardEntry] = field(default_factory=list)
     follows: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -117,6 +123,9 @@ class FakeReader:
                 StoredActor: self.actors, StoredObject: self.objects, StoredActivity: self.activities
             }[type(thing)]  # fmt: skip
             kept[thing.id] = thing
+
+    def give(self, *tokens: Token) -> None:
+        self.tokens |= {token.hash: token for token in tokens}
 
     async def actor(self, actor_id: str) -> StoredActor | None:
         return self.actors.get(actor_id)
@@ -136,7 +145,7 @@ class FakeReader:
     async def chain(self, ref: str) -> Chain | None:
         return None
 
-    async def actor_of_token(self, token_hash: str) -> str | None:
+    async def token(self, token_hash: str) -> Token | None:
         return self.tokens.get(token_hash)
 
     async def meta(self, key: str) -> str | None:
@@ -279,7 +288,7 @@ def reader() -> FakeReader:
         an_actor("alice"),
         an_actor("coop-a.example", kind="Application"),
     )
-    reader.tokens = {hash_token(ALICES_TOKEN): ALICE, hash_token(COOPS_TOKEN): COOP}
+    reader.give(a_token(ALICES_TOKEN, ALICE), a_token(COOPS_TOKEN, COOP))
     return reader
 
 

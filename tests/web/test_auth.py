@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fedcoop.errors import Unverified
-from fedcoop.flow import reading
+from fedcoop.flow import access
 from fedcoop.protocol import limits
 from fedcoop.web.auth import SESSION_COOKIE
 from tests.conftest import StoppedClock
@@ -95,10 +95,10 @@ async def test_good_tokens_are_not_counted(client: Any):
 async def test_the_token_is_looked_up_once_a_request(client: Any, monkeypatch: pytest.MonkeyPatch):
     asked = []
 
-    async def actor_of_token(token: str, world: Any) -> str:
+    async def token_behind(token: str, world: Any) -> str:
         asked.append(token)
         raise Unverified("token-invalid", "No.")
 
-    monkeypatch.setattr(reading, "actor_of_token", actor_of_token)
+    monkeypatch.setattr(access, "token_behind", token_behind)
     await client.get("/missions/x", headers={**COOKIE, **HTML})
     assert asked == [ALICES_TOKEN]

@@ -1,0 +1,182 @@
+"""Access tokens of our own people: made with a purpose and an end, shown once, held to their scopes, revoked at once.
+
+What is kept of a token is its hash; every request looks it up anew, so that nothing goes on after its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fedcoop.errors import Invalid, NotFound, Unavailable, Unverified
+from fedcoop.flow.world import World
+from fedcoop.ports import Reader, Token, Transaction
+from fedcoop.protocol import limits, scopes
+from fedcoop.protocol.messages import Document
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token as made: what to send, shown this once, and what is kept of it."""
+
+    secret: str
+    kept: Token
+
+
+def hash_token(token: str) -> str:
+    """Return what is stored of an access token: enough to know it again, not enough to use it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def first_token(secret: str, actor: str, now: datetime) -> Token:
+    """Return the token that an actor gets when it is made: every scope, until it is revoked."""
+    return Token(hash_token(secret), actor, now, scopes.ALL, "", None, None)
+
+
+async def token_behind(secret: str, world: World) -> Token:
+    """Return the token in force that was sent. Raises Unverified (`token-invalid`)."""
+    found = await _kept(hash_token(secret), world)
+    now = world.clock()
+    # (1) Only what we gave out, until its end: a revoked one is gone from the table.
+    if found is None or not _in_force(found, now):
+        raise Unverified(
+            "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
+        )
+    await _note_use(found, now, world)
+    return found
+
+
+async def new_token(
+    world: World,
+    actor: str,
+    *,
+    name: str,
+    wanted: Iterable[str],
+    life: timedelta = limits.TOKEN_LIFE,
+    by: Token | None = None,
+) -> NewToken:
+    """Make a token for one of our actors. `by`: the token with which its owner asks, None for the operator.
+
+    Raises:
+        Invalid: the name, a scope or the life is none that a token may have.
+        NotFound: we host no such actor.
+        Invalid: this actor has `MAX_TOKENS` already (`guard-failed`).
+    """
+    now = world.clock()
+    if not (0 < len(name) <= limits.MAX_TOKEN_NAME and name.isprintable() and name.strip()):
+        raise Invalid(
+            "schema-invalid",
+            "A token needs a name by which its owner knows it again.",
+            expected=f"1 to {limits.MAX_TOKEN_NAME} characters on one line",
+        )
+    if not timedelta(0) < life <= limits.MAX_TOKEN_LIFE:
+        raise Invalid(
+            "schema-invalid",
+            "A token cannot last so long.",
+            expected=f"1 to {limits.MAX_TOKEN_LIFE.days} days",
+            received=f"{life / timedelta(days=1):g} days",
+        )
+    # (1) A token makes none that may do more than itself.
+    leave = scopes.checked(wanted, within=scopes.ALL if by is None else by.scopes)
+    expires = now + life
+    # (2) Nor one that outlives it.
+    if by is not None and by.expires is not None:
+        expires = min(expires, by.expires)
+    secret = secrets.token_urlsafe(32)
+    kept = Token(hash_token(secret), actor, now, leave, name.strip(), expires, None)
+
+    async def keep(tx: Transaction) -> None:
+        known = await tx.actor(actor)
+        # (1) The instance actor speaks for no person: nobody gets a token of it.
+        if known is None or not known.local or actor == world.instance.application:
+            raise NotFound("not-found", "We host no such member.", received=actor)
+        # (2) The one that asks may have been revoked since the request began.
+        if by is not None and await tx.token(by.hash) is None:
+            raise Unverified("token-invalid", "This access token was revoked.")
+        await tx.forget_tokens(now)
+        if len(await tx.tokens_of(actor)) >= limits.MAX_TOKENS:
+            raise Invalid(
+                "guard-failed",
+                "So many tokens are in force that one must be revoked first.",
+                expected=f"at most {limits.MAX_TOKENS}",
+            )
+        await tx.put_token(kept)
+
+    await world.store.write(keep)
+    return NewToken(secret, kept)
+
+
+async def tokens_of(world: World, actor: str) -> tuple[Token, ...]:
+    """Return the tokens in force of an actor, the oldest first."""
+    now = world.clock()
+    found = await world.store.read(lambda reader: reader.tokens_of(actor))
+    return tuple(token for token in found if _in_force(token, now))
+
+
+async def revoke(world: World, actor: str, token_id: str) -> None:
+    """End the token of `actor` that is called so; once this returns, it opens nothing more. Raises NotFound."""
+
+    async def end(tx: Transaction) -> None:
+        # (1) Among the actor's own: another's id is as unknown as none.
+        found = [token for token in await tx.tokens_of(actor) if token.id == token_id]
+        if not found:
+            raise NotFound("not-found", "There is no such token.", received=token_id)
+        for token in found:
+            await tx.end_token(token.hash)
+
+    await world.store.write(end)
+
+
+async def revoke_all(world: World, actor: str) -> int:
+    """End every token of `actor` and return how many there were."""
+
+    async def work(tx: Transaction) -> int:
+        found = await tx.tokens_of(actor)
+        for token in found:
+            await tx.end_token(token.hash)
+        return len(found)
+
+    return await world.store.write(work)
+
+
+async def scope_to_say(document: Document, world: World) -> str:
+    """Return the scope that it takes to say `document`: `follow` for what concerns a Follow, otherwise `write`."""
+    kind = document.get("type")
+    if kind == "Follow":
+        return "follow"
+    about = document.get("object")
+    about = about.get("id") if isinstance(about, dict) else about
+    if kind in ("Undo", "Accept", "Reject") and isinstance(about, str):
+        # (1) What the object says of itself is not believed: the Follow is the one that we know by that id.
+        known = await world.store.read(lambda reader: reader.activity(about))
+        if known is not None and known.type == "Follow":
+            return "follow"
+    return "write"
+
+
+def _in_force(token: Token, now: datetime) -> bool:
+    return token.expires is None or now < token.expires
+
+
+async def _kept(hashed: str, world: World) -> Token | None:
+    async def find(reader: Reader) -> Token | None:
+        return await reader.token(hashed)
+
+    return await world.store.read(find)
+
+
+async def _note_use(token: Token, now: datetime, world: World) -> None:
+    """Write down that a token is in use: at most once an hour, and never at the cost of the request."""
+    if token.used is not None and now - token.used < limits.TOKEN_USE_EVERY:
+        return
+
+    async def work(tx: Transaction) -> None:
+        await tx.token_used(token.hash, now)
+
+    try:
+        await world.store.write(work)
+    except Unavailable:
+        return

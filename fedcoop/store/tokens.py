@@ -1,0 +1,60 @@
+"""Access tokens: hashes, of which none opens anything, with what each may do and until when."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fedcoop.ports import Token
+from fedcoop.store import tables as t
+
+TOKEN: Final = select(t.token).where(t.token.c.hash == bindparam("of"))
+TOKENS: Final = (
+    select(t.token).where(t.token.c.actor == bindparam("of")).order_by(t.token.c.created, t.token.c.hash)
+)
+PUT: Final = insert(t.token)
+END: Final = delete(t.token).where(t.token.c.hash == bindparam("of"))
+USED: Final = (
+    update(t.token)
+    .where(t.token.c.hash == bindparam("of"))
+    .values(used=bindparam("moment", type_=t.Instant()))
+)
+OVER: Final = delete(t.token).where(t.token.c.expires <= bindparam("moment", type_=t.Instant()))
+
+
+class TokenQueries:
+    """What both sides of the store read of tokens."""
+
+    _connection: AsyncConnection
+
+    async def token(self, token_hash: str) -> Token | None:
+        row = (await self._connection.execute(TOKEN, {"of": token_hash})).one_or_none()
+        return None if row is None else _token(row)
+
+    async def tokens_of(self, actor: str) -> tuple[Token, ...]:
+        return tuple(_token(row) for row in await self._connection.execute(TOKENS, {"of": actor}))
+
+
+class TokenWrites(TokenQueries):
+    """And what a transaction writes of them."""
+
+    async def put_token(self, token: Token) -> None:
+        await self._connection.execute(PUT, {**asdict(token), "scopes": " ".join(token.scopes)})
+
+    async def token_used(self, token_hash: str, moment: datetime) -> None:
+        await self._connection.execute(USED, {"of": token_hash, "moment": moment})
+
+    async def end_token(self, token_hash: str) -> None:
+        await self._connection.execute(END, {"of": token_hash})
+
+    async def forget_tokens(self, now: datetime) -> None:
+        """Delete those that have run out."""
+        await self._connection.execute(OVER, {"moment": now})
+
+
+def _token(row: Row[Any]) -> Token:
+    return Token(**{**row._mapping, "scopes": tuple(row.scopes.split())})

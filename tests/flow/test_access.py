@@ -1,0 +1,217 @@
+"""Access tokens: what they are given, what they are held to, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from fedcoop.errors import Invalid, NotFound, Unavailable, Unverified
+from fedcoop.flow import access
+from fedcoop.flow.access import NewToken
+from fedcoop.ports import Token
+from fedcoop.protocol import limits
+from fedcoop.protocol.scopes import ALL
+from tests.flow.federation import Coop, Federation
+
+
+def unused(token: Token) -> Token:
+    return replace(token, used=None)
+
+
+async def a_token(coop: Coop, actor: str | None = None, **changed: Any) -> NewToken:
+    given: dict[str, Any] = {"name": "Agenda", "wanted": ["read"], **changed}
+    return await access.new_token(coop.world, actor or coop.id, **given)
+
+
+async def test_a_token_is_known_again_by_itself_alone(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes, wanted=["write", "read"])
+    found = await access.token_behind(made.secret, nantes.world)
+    assert (found.actor, found.scopes, found.name) == (nantes.id, ("read", "write"), "Agenda")
+    for wrong in ("", "x", made.secret + "x", made.secret.swapcase(), made.kept.hash, made.kept.id):
+        with pytest.raises(Unverified) as refused:
+            await access.token_behind(wrong, nantes.world)
+        assert refused.value.code == "token-invalid"
+
+
+async def test_two_tokens_are_never_the_same(federation: Federation):
+    one, two = [await a_token(federation.nantes) for _ in range(2)]
+    assert one.secret != two.secret
+    assert len(one.secret) == 43
+
+
+async def test_only_the_hash_is_in_the_database(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{nantes.folder}/fedcoop.db")
+    async with engine.connect() as connection:
+        rows = (await connection.execute(text("SELECT * FROM token"))).all()
+    await engine.dispose()
+    assert made.kept.hash in str(rows)
+    assert made.secret not in str(rows)
+
+
+async def test_a_token_ends_when_it_was_to(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes, life=timedelta(days=1))
+    nantes.clock.advance(days=1, microseconds=-1)
+    await access.token_behind(made.secret, nantes.world)
+    assert made.kept in [*map(unused, await access.tokens_of(nantes.world, nantes.id))]
+    nantes.clock.advance(microseconds=1)
+    with pytest.raises(Unverified):
+        await access.token_behind(made.secret, nantes.world)
+    assert made.kept not in [*map(unused, await access.tokens_of(nantes.world, nantes.id))]
+
+
+async def test_a_token_lasts_ninety_days_unless_said_otherwise(federation: Federation):
+    made = await a_token(federation.nantes)
+    assert made.kept.expires == federation.nantes.clock() + timedelta(days=90)
+
+
+async def test_a_revoked_token_opens_nothing_from_then_on(federation: Federation):
+    nantes = federation.nantes
+    made, other = await a_token(nantes), await a_token(nantes)
+    await access.token_behind(made.secret, nantes.world)
+    await access.revoke(nantes.world, nantes.id, made.kept.id)
+    with pytest.raises(Unverified):
+        await access.token_behind(made.secret, nantes.world)
+    await access.token_behind(other.secret, nantes.world)
+
+
+async def test_nobody_revokes_anothers_token(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+    with pytest.raises(NotFound) as refused:
+        await access.revoke(nantes.world, f"{nantes.base}/actors/zoe", made.kept.id)
+    assert refused.value.code == "not-found"
+    await access.token_behind(made.secret, nantes.world)
+
+
+async def test_all_tokens_of_an_actor_are_revoked_together(federation: Federation):
+    nantes = federation.nantes
+    made = [await a_token(nantes) for _ in range(2)]
+    assert await access.revoke_all(nantes.world, nantes.id) >= 2
+    for token in made:
+        with pytest.raises(Unverified):
+            await access.token_behind(token.secret, nantes.world)
+    assert await access.tokens_of(nantes.world, nantes.id) == ()
+
+
+async def test_a_token_makes_none_that_may_do_more_or_lasts_longer(federation: Federation):
+    nantes = federation.nantes
+    by = (await a_token(nantes, wanted=["read", "tokens"], life=timedelta(days=2))).kept
+    with pytest.raises(Invalid):
+        await a_token(nantes, wanted=["write"], by=by)
+    made = await a_token(nantes, wanted=["read"], by=by, life=timedelta(days=300))
+    assert made.kept.expires == by.expires
+
+
+async def test_a_token_that_was_revoked_meanwhile_makes_no_other(federation: Federation):
+    nantes = federation.nantes
+    by = (await a_token(nantes, wanted=ALL)).kept
+    await access.revoke(nantes.world, nantes.id, by.id)
+    with pytest.raises(Unverified):
+        await a_token(nantes, by=by)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": ""},
+        {"name": "   "},
+        {"name": "a\nb"},
+        {"name": "x" * 101},
+        {"wanted": []},
+        {"wanted": ["admin"]},
+        {"life": timedelta(0)},
+        {"life": timedelta(days=-1)},
+        {"life": timedelta(days=366)},
+    ],
+)
+async def test_what_no_token_may_have_is_refused(federation: Federation, changed: dict[str, Any]):
+    with pytest.raises(Invalid):
+        await a_token(federation.nantes, **changed)
+
+
+@pytest.mark.parametrize(
+    "whose",
+    [
+        lambda coop: coop.world.instance.application,
+        lambda coop: f"{coop.base}/actors/nobody",
+        lambda coop: "https://lyon.example/actors/coop",
+    ],
+)
+async def test_only_our_own_people_get_tokens(federation: Federation, whose: Callable[[Coop], str]):
+    with pytest.raises(NotFound):
+        await a_token(federation.nantes, whose(federation.nantes))
+
+
+async def test_an_actor_has_so_many_tokens_and_no_more(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = federation.nantes
+    known = len(await access.tokens_of(nantes.world, nantes.id))
+    monkeypatch.setattr(limits, "MAX_TOKENS", known + 1)
+    await a_token(nantes, life=timedelta(days=1))
+    with pytest.raises(Invalid) as refused:
+        await a_token(nantes)
+    assert refused.value.code == "guard-failed"
+    nantes.clock.advance(days=1)
+    await a_token(nantes)
+
+
+async def test_the_last_use_is_written_down_once_an_hour(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+    first = nantes.clock()
+    for _ in range(3):
+        await access.token_behind(made.secret, nantes.world)
+        nantes.clock.advance(minutes=20, microseconds=-1)
+    found = await nantes.world.store.read(lambda reader: reader.token(made.kept.hash))
+    assert found is not None
+    assert found.used == first
+    nantes.clock.advance(seconds=1)
+    await access.token_behind(made.secret, nantes.world)
+    again = await nantes.world.store.read(lambda reader: reader.token(made.kept.hash))
+    assert again is not None
+    assert again.used == nantes.clock()
+
+
+async def test_a_use_that_cannot_be_written_down_is_still_a_use(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+
+    async def busy(work: object) -> None:
+        raise Unavailable("unavailable", "too many writes are waiting")
+
+    monkeypatch.setattr(nantes.world.store, "write", busy)
+    assert (await access.token_behind(made.secret, nantes.world)).actor == nantes.id
+
+
+async def test_what_a_message_needs_is_what_it_is_about(federation: Federation):
+    nantes = federation.nantes
+    world = nantes.world
+    followed = (await nantes.say(nantes.id, "Follow", federation.lyon.id)).activity_id
+    note = {"type": "Note", "content": "Bonjour"}
+    noted = (await nantes.say(nantes.id, "Create", note, to=[f"{nantes.id}/followers"])).activity_id
+    for document, scope in (
+        ({"type": "Follow", "object": federation.lyon.id}, "follow"),
+        ({"type": "Undo", "object": followed}, "follow"),
+        ({"type": "Undo", "object": {"id": followed, "type": "Offer"}}, "follow"),
+        ({"type": "Undo", "object": {"id": noted, "type": "Follow"}}, "write"),
+        ({"type": "Accept", "object": {"type": "Follow"}}, "write"),
+        ({"type": "Reject", "object": "https://lyon.example/unknown"}, "write"),
+        ({"type": "Delete", "object": followed}, "write"),
+        ({"type": "Note"}, "write"),
+        ({}, "write"),
+        ({"type": ["Follow"]}, "write"),
+    ):
+        assert await access.scope_to_say(document, world) == scope, document

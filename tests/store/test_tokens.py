@@ -1,0 +1,74 @@
+"""Access tokens in the database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from fedcoop.ports import Token
+from fedcoop.store.schema import upgrade
+from fedcoop.store.sql import SqlStore
+from tests.conftest import NOON
+from tests.store.making import AWA, LYON
+
+FIRST = Token("h1" * 32, AWA, NOON, ("read", "write"), "Agenda", NOON + timedelta(days=9), None)
+SECOND = replace(FIRST, hash="h2" * 32, created=NOON + timedelta(seconds=1), name="é\u202e", expires=None)
+OTHERS = replace(FIRST, hash="h3" * 32, actor=LYON)
+
+
+async def put(store: SqlStore, *tokens: Token) -> None:
+    for token in tokens:
+        await store.write(lambda tx, token=token: tx.put_token(token))
+
+
+async def test_a_token_comes_back_as_it_was_put(store: SqlStore):
+    await put(store, SECOND, FIRST, OTHERS)
+    assert await store.read(lambda r: r.token(FIRST.hash)) == FIRST
+    assert await store.write(lambda tx: tx.token(SECOND.hash)) == SECOND
+    assert await store.read(lambda r: r.token("h4")) is None
+
+
+async def test_an_actor_has_its_own_tokens_the_oldest_first(store: SqlStore):
+    await put(store, SECOND, FIRST, OTHERS)
+    assert await store.read(lambda r: r.tokens_of(AWA)) == (FIRST, SECOND)
+    assert await store.write(lambda tx: tx.tokens_of("https://nowhere.example")) == ()
+
+
+async def test_the_last_use_is_written_down_of_one_token_only(store: SqlStore):
+    await put(store, FIRST, SECOND)
+    later = NOON + timedelta(hours=2)
+    await store.write(lambda tx: tx.token_used(FIRST.hash, later))
+    assert await store.read(lambda r: r.tokens_of(AWA)) == (replace(FIRST, used=later), SECOND)
+
+
+async def test_ending_a_token_ends_no_other(store: SqlStore):
+    await put(store, FIRST, SECOND)
+    await store.write(lambda tx: tx.end_token(FIRST.hash))
+    assert await store.read(lambda r: r.tokens_of(AWA)) == (SECOND,)
+
+
+async def test_what_has_run_out_is_forgotten_and_nothing_else(store: SqlStore):
+    await put(store, FIRST, SECOND)
+    await store.write(lambda tx: tx.forget_tokens(NOON + timedelta(days=9, microseconds=-1)))
+    assert await store.read(lambda r: r.tokens_of(AWA)) == (FIRST, SECOND)
+    await store.write(lambda tx: tx.forget_tokens(NOON + timedelta(days=9)))
+    assert await store.read(lambda r: r.tokens_of(AWA)) == (SECOND,)
+
+
+async def test_a_token_of_before_keeps_every_scope_and_has_no_end(empty_url: str):
+    await upgrade(empty_url, "0005")
+    engine = create_async_engine(empty_url)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"INSERT INTO token (hash, actor, created) VALUES ('old', '{AWA}', 1)"))
+    await engine.dispose()
+    await upgrade(empty_url)
+    store = SqlStore(empty_url, clock=lambda: NOON)
+    found = await store.read(lambda r: r.token("old"))
+    await store.close()
+    assert found is not None
+    assert (found.scopes, found.name, found.expires, found.used) == (
+        ("read", "write", "follow", "tokens"), "", None, None,
+    )  # fmt: skip
