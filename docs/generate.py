@@ -44,7 +44,6 @@ WITHOUT_A_CHECK: Final[Mapping[str, str]] = {
     "MAX_DELIVERIES_AT_ONCE": "nobody: `MAX_POSTS_AT_ONCE` holds for every store",
     "REPLAY_MEMORY": "the way it is written: no activity id is ever forgotten",
     "SIGNATURE_MAX_AGE": "the default of the setting `signature_age_minutes`",
-    "SIGNATURE_WINDOW": "the two above together",
 }
 """Limits that no module names, and who holds them then. The page says so; a limit in neither place is an error."""
 
