@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -18,20 +18,21 @@ from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, StoredActor, Transaction
 from fedcoop.protocol import credentials
-from fedcoop.protocol.authorise import Ignored, Scene, authorise
+from fedcoop.protocol.authorise import Ignored, Scene, authorise, may_be_forwarded
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import (
     Activity,
     Claimed,
     Document,
     KeepEvidence,
+    KeyDocument,
     PutActor,
     RawRequest,
     Verified,
 )
-from fedcoop.protocol.opening import open_carried, open_request
+from fedcoop.protocol.opening import open_carried, open_request, proof_method
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
-from fedcoop.protocol.verification import verify, verify_carried
+from fedcoop.protocol.verification import check_request, verify, verify_carried
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
 """Activities whose credentials a guard looks at."""
@@ -40,6 +41,8 @@ STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proo
 """Failures that a rotated key would explain: the key is fetched once more before the answer is 401 (SIG-21)."""
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,21 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         window=instance.window,
     )
     try:
-        await world.store.read(lambda reader: _admit(reader, claimed.activity, inbox_of, instance))
+        await world.store.read(lambda reader: _admit(reader, claimed, inbox_of, instance))
     except Forbidden as refusal:
-        if refusal.code == "not-in-allow-list":
+        # Whoever is only named by somebody else has not come.
+        if refusal.code == "not-in-allow-list" and claimed.forwarder is None:
             await knocked(world, origin(claimed.activity.actor))
         raise
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
-    verified = await _verify(world, claimed, now)
-    return await _take_in(verified, inbox_of=inbox_of, world=world, now=now)
+    if claimed.forwarder is None:
+        verified = await _verify(world, claimed, now)
+    else:
+        verified = await _verify_forwarded(world, claimed, now)
+    return await _take_in(
+        verified, inbox_of=inbox_of, world=world, now=now, directly=claimed.forwarder is None
+    )
 
 
 async def authenticated(request: RawRequest, *, world: World) -> Verified:
@@ -92,7 +101,7 @@ async def authenticated(request: RawRequest, *, world: World) -> Verified:
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
-    await world.store.read(lambda reader: _admit(reader, claimed.activity, None, instance))
+    await world.store.read(lambda reader: _admit(reader, claimed, None, instance))
     return await _verify(world, claimed, now)
 
 
@@ -104,15 +113,8 @@ async def receive_carried(body: bytes, *, world: World) -> Receipt:
     """
     now, instance = world.clock(), world.instance
     activity, method = open_carried(body, public_origin=instance.base, allow_origins=instance.allow_origins)
-    await world.store.read(lambda reader: _admit(reader, activity, None, instance))
-    keys = await world.resolver.resolve(method)
-    try:
-        verified = verify_carried(activity, keys, now=now, window=instance.window)
-    except Unverified as refusal:
-        again = await world.resolver.resolve(method, refresh=True) if refusal.code in STALE_KEY else keys
-        if again is keys:
-            raise
-        verified = verify_carried(activity, again, now=now, window=instance.window)
+    await world.store.read(lambda reader: _admit_author(reader, activity, instance))
+    verified = await _verify_carried(world, activity, method, now)
     return await _take_in(verified, inbox_of=None, world=world, now=now, directly=False)
 
 
@@ -137,6 +139,8 @@ async def _take_in(
             raise _Reused(activity)
         # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
         scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
+        if not directly and not may_be_forwarded(activity, scene):
+            return _ignored(activity, "only its own server says this here")
         await _passes(tx, activity, scene, instance)
         check_shape(activity, scene)
         try:
@@ -212,16 +216,34 @@ def _ignored(activity: Activity, why: str) -> Receipt:
 async def _verify(world: World, claimed: Claimed, now: datetime) -> Verified:
     """Verify with the key as cached; when a rotated key would explain the failure, once more with it fetched anew."""
     window = world.instance.window
-    keys = await world.resolver.resolve(claimed.key_id)
+    return await _by_key(world, claimed.key_id, lambda keys: verify(claimed, keys, now=now, window=window))
+
+
+async def _verify_forwarded(world: World, claimed: Claimed, now: datetime) -> Verified:
+    """Verify who brings it by the request, and who says it by the proof (REL-5)."""
+    window = world.instance.window
+    await _by_key(world, claimed.key_id, lambda keys: check_request(claimed, keys, now=now, window=window))
+    method = proof_method(claimed.activity, allow_origins=world.instance.allow_origins)
+    return await _verify_carried(world, claimed.activity, method, now)
+
+
+async def _verify_carried(world: World, activity: Activity, method: str, now: datetime) -> Verified:
+    window = world.instance.window
+    return await _by_key(world, method, lambda keys: verify_carried(activity, keys, now=now, window=window))
+
+
+async def _by_key(world: World, key_id: str, check: Callable[[KeyDocument], T]) -> T:
+    """Return what `check` says with the key as cached; where a rotated key would explain a failure, fetched anew."""
+    keys = await world.resolver.resolve(key_id)
     try:
-        return verify(claimed, keys, now=now, window=window)
+        return check(keys)
     except Unverified as refusal:
         if refusal.code not in STALE_KEY:
             raise
-        again = await world.resolver.resolve(claimed.key_id, refresh=True)
+        again = await world.resolver.resolve(key_id, refresh=True)
         if again is keys:
             raise
-    return verify(claimed, again, now=now, window=window)
+    return check(again)
 
 
 async def _passes(tx: Transaction, activity: Activity, scene: Scene, instance: Instance) -> None:
@@ -243,13 +265,23 @@ class _Reused(FedcoopError):
         self.activity = activity
 
 
-async def _admit(reader: Reader, activity: Activity, inbox_of: str | None, instance: Instance) -> None:
+async def _admit(reader: Reader, claimed: Claimed, inbox_of: str | None, instance: Instance) -> None:
     """Federation is by agreement (D7): whom we do not know is refused before its key is fetched (SIG-27)."""
     # (1) A personal inbox must be somebody's.
     if inbox_of is not None:
         owner = await reader.actor(inbox_of)
         if owner is None or not owner.local:
             raise NotFound("not-found", "There is no such inbox here.")
-    # (2) The sender's server is one that our operator decided to work with.
+    # (2) Whoever brings what others say is somebody with whom nothing is held back.
+    if claimed.forwarder is not None:
+        courier, contact = await reader.peer(claimed.forwarder), f"{instance.base}/"
+        admit(courier, claimed.forwarder, contact=contact)
+        if courier is not None and TABLE[courier.state].deeds != EVERYTHING:
+            raise refusal_of(courier, claimed.forwarder, contact=contact)
+    await _admit_author(reader, claimed.activity, instance)
+
+
+async def _admit_author(reader: Reader, activity: Activity, instance: Instance) -> None:
+    # (3) The sender's server is one that our operator decided to work with.
     host = origin(activity.actor)
     admit(await reader.peer(host), host, contact=f"{instance.base}/")

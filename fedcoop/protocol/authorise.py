@@ -116,6 +116,15 @@ class Ignored(Exception):
         self.why = why
 
 
+def may_be_forwarded(activity: Activity, scene: Scene) -> bool:
+    """Tell whether `activity` counts when somebody else brings it: only where an old one brought again does nothing.
+
+    A proof never ends. What is new takes its id once, and a step of a chain its version; but an old profile or an old
+    Undo could be brought in place of a newer word, so those are heard from their own server alone (REL-8).
+    """
+    return activity.type == "Create" or scene.chain is not None
+
+
 def authorise(verified: Verified, scene: Scene) -> Authorised:
     """Return what the verified activity may do here.
 

@@ -98,6 +98,8 @@ class Claimed:
     request: RawRequest
     activity: Activity
     signature: RequestSignature
+    forwarder: str | None = None
+    """Origin of the server that brings what an actor of another one says; then its proof alone tells who speaks."""
 
     @property
     def key_id(self) -> str:
@@ -116,7 +118,7 @@ class KeyDocument:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An activity said by its actor: HTTP signature good, and `proved` tells whether its own proof is good too."""
+    """An activity said by its actor: the request's signature says so, or its own proof; `proved` is of the proof."""
 
     activity: Activity
     keys: KeyDocument

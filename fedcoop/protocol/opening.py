@@ -17,6 +17,7 @@ from fedcoop.protocol.freshness import Window
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.limits import MAX_BODY
 from fedcoop.protocol.messages import Activity, Claimed, RawRequest
+from fedcoop.protocol.proof import is_supported
 from fedcoop.protocol.shape import AS2, read_activity
 
 _MEDIA_TYPE: Final = re.compile(
@@ -63,11 +64,13 @@ def open_request(
     # (8) To us, not to another server.
     signatures.check_target(signature, request, public_origin=public_origin)
     # (9) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
-    # (SIG-20).
-    _check_key_id(signature.key_id, activity.actor, allow_origins=allow_origins)
+    # (SIG-20), unless the actor's proof comes with it.
+    forwarder = _forwarder(
+        signature.key_id, activity, public_origin=public_origin, allow_origins=allow_origins
+    )
     # (10) This body, not another under the same signature.
     signatures.check_body(signature, request)
-    return Claimed(request=request, activity=activity, signature=signature)
+    return Claimed(request=request, activity=activity, signature=signature, forwarder=forwarder)
 
 
 def open_carried(body: bytes, *, public_origin: str, allow_origins: Set[str]) -> tuple[Activity, str]:
@@ -87,12 +90,33 @@ def open_carried(body: bytes, *, public_origin: str, allow_origins: Set[str]) ->
     # (3) Of ids that are its sender's to give.
     _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
     # (4) With a proof, by a key of the actor's own server.
+    return activity, proof_method(activity, allow_origins=allow_origins)
+
+
+def proof_method(activity: Activity, *, allow_origins: Set[str]) -> str:
+    """Return the id of the key that the activity's proof names: one of the actor's own server.
+
+    Raises:
+        Unverified: there is no proof that we can judge (`proof-missing`), or its key is no id that we fetch
+            (`key-unknown`) or another server's (`key-owner-mismatch`).
+    """
     proof = activity.raw.get("proof")
     method = proof.get("verificationMethod") if isinstance(proof, Mapping) else None
-    if not isinstance(method, str):
-        raise Unverified("proof-missing", "What others bring has its sender's own proof.", expected="proof")
-    _check_key_id(method, activity.actor, allow_origins=allow_origins)
-    return activity, method
+    if not isinstance(method, str) or not is_supported(activity.raw):
+        raise Unverified(
+            "proof-missing",
+            "What others bring has its sender's own proof.",
+            expected="an eddsa-jcs-2022 proof by the actor",
+        )
+    found, home = _origin_of_key(method, allow_origins=allow_origins), origin(activity.actor)
+    if found != home:
+        raise Unverified(
+            "key-owner-mismatch",
+            "The key and the actor are not on the same origin.",
+            expected=home,
+            received=found,
+        )
+    return method
 
 
 def is_activity_media_type(value: str) -> bool:
@@ -160,15 +184,26 @@ def _check_ids(activity: Activity, *, public_origin: str, allow_origins: Set[str
         )
 
 
-def _check_key_id(key_id: str, actor: str, *, allow_origins: Set[str]) -> None:
+def _origin_of_key(key_id: str, *, allow_origins: Set[str]) -> str:
     try:
-        found = origin(check_id(key_id, allow_origins=allow_origins))
+        return origin(check_id(key_id, allow_origins=allow_origins))
     except Malformed as refusal:
         raise Unverified("key-unknown", refusal.detail, received=refusal.received) from None
-    if found != origin(actor):
+
+
+def _forwarder(key_id: str, activity: Activity, *, public_origin: str, allow_origins: Set[str]) -> str | None:
+    """Return the origin whose key signed when it is not the actor's own; None for what the actor's server says."""
+    found, home = _origin_of_key(key_id, allow_origins=allow_origins), origin(activity.actor)
+    if found == home:
+        return None
+    # (1) What somebody else brings is believed for the actor's own proof alone (REL-5), and nobody brings it in our
+    # name.
+    if found == public_origin or not isinstance(activity.raw.get("proof"), Mapping):
         raise Unverified(
             "key-owner-mismatch",
-            "The key and the actor are not on the same origin.",
-            expected=origin(actor),
+            "The key and the actor are not on the same origin, and the actor's proof is not there.",
+            expected=f"a key of {home}, or an eddsa-jcs-2022 proof by the actor",
             received=found,
         )
+    proof_method(activity, allow_origins=allow_origins)
+    return found

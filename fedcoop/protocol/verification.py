@@ -23,7 +23,7 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window
             what `signatures.check_time` says of an aged request; of the proof `proof-invalid`, `proof-context`,
             `proof-key`.
     """
-    activity, request = claimed.activity, claimed.request
+    activity = claimed.activity
     # (1) The keys are the actor's: the document is the one of that very id.
     if keys.actor.get("id") != activity.actor:
         raise Unverified(
@@ -32,18 +32,27 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window
             expected=activity.actor,
             received=ascii(keys.actor.get("id"))[:200],
         )
-    # (2) The actor lists this key, as its own, still uses it, and it is strong enough.
-    signature = claimed.signature
-    key = signing_key_of(keys.actor, signature.key_id, dialect=signature.dialect, at=now)
-    # (3) It is still in time: finding the key may have taken long.
-    signatures.check_time(signature, request, now=now, window=window)
-    # (4) It signed what is covered.
-    signatures.verify(signature, request, key)
+    check_request(claimed, keys, now=now, window=window)
     # (5) A proof that is there is good.
     proved = activity.raw.get("proof") is not None and proof.is_supported(activity.raw)
     if proved:
         proof.verify_document(activity.raw, keys.actor, now=now, ahead=window[1])
     return Verified(activity=activity, keys=keys, proved=proved)
+
+
+def check_request(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window) -> None:
+    """Return when the actor whose published keys are `keys` signed the request, whoever speaks in it.
+
+    Raises:
+        Unverified: as `verify`, less what is said of the actor and of proofs.
+    """
+    signature, request = claimed.signature, claimed.request
+    # (2) The owner lists this key, as its own, still uses it, and it is strong enough.
+    key = signing_key_of(keys.actor, signature.key_id, dialect=signature.dialect, at=now)
+    # (3) It is still in time: finding the key may have taken long.
+    signatures.check_time(signature, request, now=now, window=window)
+    # (4) It signed what is covered.
+    signatures.verify(signature, request, key)
 
 
 def verify_carried(activity: Activity, keys: KeyDocument, *, now: datetime, window: Window) -> Verified:

@@ -32,6 +32,7 @@ from fedcoop.protocol.authorise import (
     authorise,
     authorise_own,
     displaced,
+    may_be_forwarded,
     named_anew,
 )
 from fedcoop.protocol.chain import reference_of
@@ -66,6 +67,15 @@ from tests.protocol.signing import NOW
 
 NOTE = {"id": f"{LYON}/notes/1", "type": "Note", "attributedTo": AWA, "content": "Bonjour"}
 PROOF = {"type": "DataIntegrityProof", "created": stamp(NOW)}
+
+
+def test_what_takes_its_place_once_may_be_brought_by_somebody_else():
+    create = an_activity("Create", AWA, {"id": f"{LYON}/notes/1", "type": "Note"})
+    assert may_be_forwarded(create, a_scene())
+    for kind in ("Update", "Delete", "Undo", "Follow", "Accept"):
+        said = an_activity(kind, OWNER, MISSION)
+        assert may_be_forwarded(said, a_scene(chain=a_chain("Mission", "published")))
+        assert not may_be_forwarded(said, a_scene())
 
 
 def verified(activity: Activity, *, proved: bool = True) -> Verified:

@@ -28,6 +28,11 @@ from tests.protocol.signing import (
     with_header,
 )
 
+PROOF = {
+    "type": "DataIntegrityProof",
+    "cryptosuite": "eddsa-jcs-2022",
+    "verificationMethod": f"{COOP}#ed25519-1",
+}
 DEV = frozenset({"http://127.0.0.1:8101", "http://127.0.0.1:8102"})
 
 
@@ -236,7 +241,37 @@ def test_a_request_signed_for_another_server_is_refused():
 @pytest.mark.parametrize("home", [MALLORY, NANTES, "https://coop-lyon.example.mallory.example"])
 def test_a_key_of_another_origin_than_the_actors_is_refused(home: str):
     refusal = refused(a_request(key_id=f"{home}/actors/coop#main-key"), "key-owner-mismatch", Unverified)
-    assert (refusal.expected, refusal.received) == (LYON, home)
+    expected = f"a key of {LYON}, or an eddsa-jcs-2022 proof by the actor"
+    assert (refusal.expected, refusal.received) == (expected, home)
+    # With the actor's proof somebody else may bring it, but not in our name.
+    forwarded = a_request(a_create(proof=PROOF), key_id=f"{home}/actors/coop#main-key")
+    if home == NANTES:
+        refused(forwarded, "key-owner-mismatch", Unverified)
+    else:
+        assert opened(forwarded).forwarder == home
+
+
+@pytest.mark.parametrize(
+    ("proof", "code"),
+    [
+        (None, "key-owner-mismatch"),
+        ("z3", "key-owner-mismatch"),
+        ([PROOF], "key-owner-mismatch"),
+        ([PROOF, PROOF], "key-owner-mismatch"),
+        ({}, "proof-missing"),
+        ({**PROOF, "cryptosuite": "eddsa-rdfc-2022"}, "proof-missing"),
+        ({**PROOF, "verificationMethod": None}, "proof-missing"),
+        ({**PROOF, "verificationMethod": f"{MALLORY}/actors/coop#ed25519-1"}, "key-owner-mismatch"),
+        ({**PROOF, "verificationMethod": "did:key:z6Mk"}, "key-unknown"),
+    ],
+)
+def test_a_proof_that_we_cannot_judge_makes_nobody_a_forwarder(proof: Any, code: str):
+    request = a_request(a_create(proof=proof), key_id=f"{MALLORY}/actors/coop#main-key")
+    refused(request, code, Unverified)
+
+
+def test_what_an_actors_own_server_brings_is_not_forwarded():
+    assert opened(a_request(a_create(proof=PROOF))).forwarder is None
 
 
 @pytest.mark.parametrize(
@@ -372,7 +407,7 @@ def carried(body: bytes, **changes: Any) -> tuple[str, str]:
 
 
 def a_body(method: Any = f"{COOP}#ed25519-1", /, **changes: Any) -> bytes:
-    proof = {"type": "DataIntegrityProof", "verificationMethod": method}
+    proof = {**PROOF, "verificationMethod": method}
     return json.dumps({**a_create(COOP, **changes), "proof": proof}).encode()
 
 

@@ -11,7 +11,7 @@ from fedcoop.protocol.messages import Claimed, KeyDocument, RawRequest, Verified
 from fedcoop.protocol.opening import open_request
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import read_activity
-from fedcoop.protocol.verification import verify, verify_carried
+from fedcoop.protocol.verification import check_request, verify, verify_carried
 from tests.protocol.signing import (
     COOP,
     MALLORY,
@@ -66,6 +66,31 @@ def test_a_request_by_a_key_that_was_given_up_is_refused():
             assert verified(a_request(), keys)
         else:
             refused(a_request(), "key-unknown", keys)
+
+
+def test_a_request_is_its_signers_whoever_speaks_in_it():
+    courier = f"{MALLORY}/actors/coop"
+    pem = multikey.public_key_to_pem(rsa_key(MALLORY).public_key())
+    listed = {"id": f"{courier}#main-key", "owner": courier, "publicKeyPem": pem}
+    keys = KeyDocument({"id": courier, "publicKey": listed}, NOW)
+    claimed = opened(a_request(proved(), key_id=listed["id"], key=rsa_key(MALLORY)))
+    check_request(claimed, keys, now=NOW, window=WINDOW)
+    for wrong, at, code in (
+        (keys_of(), NOW, "key-unknown"),
+        (
+            KeyDocument({"id": courier, "publicKey": {**listed, "revoked": "2020-01-01T00:00:00Z"}}, NOW),
+            NOW,
+            "key-unknown",
+        ),
+        (keys, NOW + timedelta(hours=2), "clock-skew"),
+    ):
+        with pytest.raises(Unverified) as refusal:
+            check_request(claimed, wrong, now=at, window=WINDOW)
+        assert refusal.value.code == code
+    # And nobody but its signer is said to have signed it.
+    with pytest.raises(Unverified) as refusal:
+        verify(claimed, keys, now=NOW, window=WINDOW)
+    assert refusal.value.code == "key-owner-mismatch"
 
 
 def test_a_valid_proof_is_told():
