@@ -32,6 +32,7 @@ WITHOUT_A_TEST_OF_ITS_OWN: Final = {
     "fedcoop/web/services.py": "records and one protocol",
 }
 TEST_OF_NO_SINGLE_MODULE: Final = {
+    "tests/flow/test_forwarding.py": "three co-ops, of which one brings what another says; the units are in protocol",
     "tests/flow/test_history.py": "a whole story's history, every value of it changed once; the units are in protocol",
     "tests/flow/test_story.py": "the main job, from publication to settlement",
     "tests/store/test_contract.py": "one suite for every store",

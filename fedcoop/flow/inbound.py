@@ -282,6 +282,6 @@ async def _admit(reader: Reader, claimed: Claimed, inbox_of: str | None, instanc
 
 
 async def _admit_author(reader: Reader, activity: Activity, instance: Instance) -> None:
-    # (3) The sender's server is one that our operator decided to work with.
+    # (1) The sender's server is one that our operator decided to work with.
     host = origin(activity.actor)
     admit(await reader.peer(host), host, contact=f"{instance.base}/")

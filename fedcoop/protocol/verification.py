@@ -33,7 +33,7 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window
             received=ascii(keys.actor.get("id"))[:200],
         )
     check_request(claimed, keys, now=now, window=window)
-    # (5) A proof that is there is good.
+    # (2) A proof that is there is good.
     proved = activity.raw.get("proof") is not None and proof.is_supported(activity.raw)
     if proved:
         proof.verify_document(activity.raw, keys.actor, now=now, ahead=window[1])
@@ -47,11 +47,11 @@ def check_request(claimed: Claimed, keys: KeyDocument, *, now: datetime, window:
         Unverified: as `verify`, less what is said of the actor and of proofs.
     """
     signature, request = claimed.signature, claimed.request
-    # (2) The owner lists this key, as its own, still uses it, and it is strong enough.
+    # (1) The owner lists this key, as its own, still uses it, and it is strong enough.
     key = signing_key_of(keys.actor, signature.key_id, dialect=signature.dialect, at=now)
-    # (3) It is still in time: finding the key may have taken long.
+    # (2) It is still in time: finding the key may have taken long.
     signatures.check_time(signature, request, now=now, window=window)
-    # (4) It signed what is covered.
+    # (3) It signed what is covered.
     signatures.verify(signature, request, key)
 
 
@@ -61,9 +61,9 @@ def verify_carried(activity: Activity, keys: KeyDocument, *, now: datetime, wind
     Raises:
         Unverified: `key-owner-mismatch`, `proof-missing`, `proof-invalid`, `proof-context`, `proof-key`.
     """
-    # (6) The keys are the actor's.
+    # (1) The keys are the actor's.
     if keys.actor.get("id") != activity.actor:
         raise Unverified("key-owner-mismatch", "The key belongs to another actor.", expected=activity.actor)
-    # (7) The proof is there, of a suite that we know, and good.
+    # (2) The proof is there, of a suite that we know, and good.
     proof.verify_document(activity.raw, keys.actor, now=now, ahead=window[1])
     return Verified(activity=activity, keys=keys, proved=True)
