@@ -167,7 +167,7 @@ class HtmlPages:
             theirs = [
                 c for c in await reader.engagements(obj.id) if reading.is_party(viewer, c, self._instance)
             ]
-            # (4) How co-ops stand with each other is for members.
+            # (3) How co-ops stand with each other is for members.
             chains = [chain, *theirs] if chain is not None and viewer is not None else []
             peers = await _standing(reader, chains, self._instance)
             seen = await _seen(reader, views, theirs)
@@ -198,7 +198,7 @@ class HtmlPages:
 
         async def ask(reader: Reader) -> tuple[Engagement, History, Sequence[Told]] | None:
             chain = await reader.chain(ref)
-            # (3) Whoever is no party learns nothing, not even that there is one.
+            # (4) Whoever is no party learns nothing, not even that there is one.
             if chain is None or not reading.is_party(viewer, chain, self._instance):
                 return None
             peers = await _standing(reader, [chain], self._instance)
