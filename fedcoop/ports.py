@@ -103,6 +103,8 @@ class Token:
     """None: when it is revoked."""
     used: datetime | None
     """Last use, to the hour; None: never."""
+    begun_with: str | None = None
+    """Of a sign-in in a browser: hash of the token that it was begun with, and ends with."""
 
     @property
     def id(self) -> str:
@@ -494,7 +496,10 @@ class Transaction(PeerBook, Protocol):
     async def token(self, token_hash: str) -> Token | None: ...
     async def tokens_of(self, actor: str) -> tuple[Token, ...]: ...
     async def token_used(self, token_hash: str, moment: datetime) -> None: ...
-    async def end_token(self, token_hash: str) -> None: ...
+    async def end_token(self, token_hash: str) -> None:
+        """Delete it, and the sign-ins that were begun with it."""
+        ...
+
     async def forget_tokens(self, now: datetime) -> None:
         """Delete those that have run out."""
         ...

@@ -41,12 +41,61 @@ async def token_behind(secret: str, world: World) -> Token:
     found = await _kept(hash_token(secret), world)
     now = world.clock()
     # (1) Only what we gave out, until its end: a revoked one is gone from the table.
-    if found is None or not _in_force(found, now):
+    # (2) What a browser sends by itself is no token.
+    if found is None or not _in_force(found, now) or found.scopes == scopes.PAGES:
         raise Unverified(
             "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
         )
     await _note_use(found, now, world)
     return found
+
+
+async def begin_session(world: World, by: Token) -> NewToken:
+    """Begin a sign-in in a browser, with a new secret each time; it ends with `by` at the latest.
+
+    Raises Unverified: `by` was revoked meanwhile.
+    """
+    now, secret = world.clock(), secrets.token_urlsafe(32)
+    end = now + limits.SESSION_LIFE
+    expires = end if by.expires is None else min(end, by.expires)
+    kept = Token(hash_token(secret), by.actor, now, scopes.PAGES, "", expires, now, by.hash)
+
+    async def begin(tx: Transaction) -> None:
+        # (1) Nothing begins with what has ended.
+        if await tx.token(by.hash) is None:
+            raise Unverified("token-invalid", "This access token was revoked.")
+        await tx.forget_tokens(now)
+        open_ones = [token for token in await tx.tokens_of(by.actor) if token.scopes == scopes.PAGES]
+        # (2) Somebody who signs in again and again pushes out the oldest, and fills no table.
+        for token in open_ones[: max(0, len(open_ones) + 1 - limits.MAX_SESSIONS)]:
+            await tx.end_token(token.hash)
+        await tx.put_token(kept)
+
+    await world.store.write(begin)
+    return NewToken(secret, kept)
+
+
+async def session_behind(secret: str, world: World) -> Token:
+    """Return the sign-in in force behind a cookie. Raises Unverified (`token-invalid`)."""
+    found = await _kept(hash_token(secret), world)
+    now = world.clock()
+    # (1) An access token in a cookie opens nothing: a sign-in is begun on the page for it.
+    if found is None or found.scopes != scopes.PAGES or not _in_force(found, now):
+        raise Unverified("token-invalid", "This sign-in has ended.")
+    await _note_use(found, now, world)
+    return found
+
+
+async def end_session(secret: str, world: World) -> None:
+    """End the sign-in behind a cookie, if it is one; whoever kept a copy of the cookie has nothing."""
+    hashed = hash_token(secret)
+
+    async def end(tx: Transaction) -> None:
+        found = await tx.token(hashed)
+        if found is not None and found.scopes == scopes.PAGES:
+            await tx.end_token(hashed)
+
+    await world.store.write(end)
 
 
 async def new_token(
@@ -97,7 +146,8 @@ async def new_token(
         if by is not None and await tx.token(by.hash) is None:
             raise Unverified("token-invalid", "This access token was revoked.")
         await tx.forget_tokens(now)
-        if len(await tx.tokens_of(actor)) >= limits.MAX_TOKENS:
+        held = [token for token in await tx.tokens_of(actor) if token.scopes != scopes.PAGES]
+        if len(held) >= limits.MAX_TOKENS:
             raise Invalid(
                 "guard-failed",
                 "So many tokens are in force that one must be revoked first.",
@@ -158,7 +208,9 @@ async def scope_to_say(document: Document, world: World) -> str:
 
 
 def _in_force(token: Token, now: datetime) -> bool:
-    return token.expires is None or now < token.expires
+    # A browser that was left alone for long may be in other hands.
+    idle = token.scopes == scopes.PAGES and now >= (token.used or token.created) + limits.SESSION_IDLE
+    return not idle and (token.expires is None or now < token.expires)
 
 
 async def _kept(hashed: str, world: World) -> Token | None:

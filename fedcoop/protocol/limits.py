@@ -334,6 +334,15 @@ SIGN_IN_RATE_PER_ADDRESS: Final = (25, timedelta(minutes=5))
 TOKEN_LIFE: Final = timedelta(days=90)
 """How long a token lasts when nobody says otherwise: as long as a sign-in at most (security.md §3.2)."""
 
+SESSION_LIFE: Final = timedelta(days=90)
+"""How long a sign-in in a browser lasts at most (security.md §3.2)."""
+
+SESSION_IDLE: Final = timedelta(days=14)
+"""How long it lasts unused; to the hour, as uses are written down (security.md §3.2)."""
+
+MAX_SESSIONS: Final = 20
+"""Sign-ins of one actor at once: more browsers than anybody has; the oldest makes room."""
+
 MAX_TOKEN_LIFE: Final = timedelta(days=365)
 """Longest life of a token that is asked for: a program that nobody has looked at for a year is not in use."""
 

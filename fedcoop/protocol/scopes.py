@@ -40,6 +40,9 @@ SCOPES: Final[Mapping[str, Scope]] = {
 
 ALL: Final = tuple(SCOPES)
 
+PAGES: Final = ("pages",)
+"""What a sign-in in a browser has instead: it opens pages for reading, as a cookie, and nothing as a token."""
+
 
 def checked(asked: Iterable[str], *, within: Collection[str] = ALL) -> tuple[str, ...]:
     """Return the scopes asked for, each once and in the order of the table.

@@ -174,6 +174,7 @@ token = Table(
     required("name", String, server_default=text("''")),
     Column("expires", Instant),
     Column("used", Instant),
+    Column("begun_with", String, index=True),
 )
 """`hash` is of 256 random bits: whoever reads this table can use none of them."""
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.ports import Token
@@ -17,7 +17,9 @@ TOKENS: Final = (
     select(t.token).where(t.token.c.actor == bindparam("of")).order_by(t.token.c.created, t.token.c.hash)
 )
 PUT: Final = insert(t.token)
-END: Final = delete(t.token).where(t.token.c.hash == bindparam("of"))
+END: Final = delete(t.token).where(
+    or_(t.token.c.hash == bindparam("of"), t.token.c.begun_with == bindparam("of"))
+)
 USED: Final = (
     update(t.token)
     .where(t.token.c.hash == bindparam("of"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Final
 
@@ -10,12 +11,16 @@ from aiohttp import web
 from fedcoop.errors import Forbidden, Refused, Unverified
 from fedcoop.flow import access
 from fedcoop.ports import Token
+from fedcoop.protocol.scopes import PAGES
 from fedcoop.web.admission import ADMISSION
 from fedcoop.web.negotiation import prefers_html
 from fedcoop.web.services import SERVICES
 
-SESSION_COOKIE: Final = "fedcoop_token"
-"""Set by the sign-in form of the pages; its value is the member's token."""
+SESSION_COOKIE: Final = "__Host-fedcoop_session"
+"""Set by the sign-in form of the pages: a secret of its own, never a token. The browser lets nobody else set it."""
+
+PLAIN_SESSION_COOKIE: Final = "fedcoop_session"
+"""Its name on a developer's machine without https, where a browser refuses the other."""
 
 _BEARER: Final = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,512}=*)", re.IGNORECASE | re.ASCII)
 _TOKEN: Final[web.RequestKey[Token | None]] = web.RequestKey("token")
@@ -36,7 +41,8 @@ async def requester(request: web.Request) -> str | None:
     token = request[_TOKEN]
     if token is None:
         return None
-    check_scope(token, "read")
+    if token.scopes != PAGES:
+        check_scope(token, "read")
     return token.actor
 
 
@@ -99,12 +105,24 @@ async def _by_header(request: web.Request) -> Token:
         raise
 
 
+def session_cookie(request: web.Request) -> str:
+    """Return the name of the cookie that keeps a sign-in here."""
+    secure = request.app[SERVICES].world.instance.base.startswith("https://")
+    return SESSION_COOKIE if secure else PLAIN_SESSION_COOKIE
+
+
+def form_token(request: web.Request) -> str:
+    """Return what a form of this sign-in sends along, so that no other site can send it; empty without one."""
+    secret = request.cookies.get(session_cookie(request))
+    return "" if secret is None else hashlib.sha256(b"form:" + secret.encode()).hexdigest()
+
+
 async def _by_cookie(request: web.Request) -> Token | None:
-    token = request.cookies.get(SESSION_COOKIE)
+    secret = request.cookies.get(session_cookie(request))
     # (3) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
-    if token is None or not prefers_html(request):
+    if secret is None or not prefers_html(request):
         return None
     try:
-        return await access.token_behind(token, request.app[SERVICES].world)
+        return await access.session_behind(secret, request.app[SERVICES].world)
     except Refused:
         return None  # An old cookie: the page is shown as to anybody, with its sign-in form.

@@ -57,6 +57,8 @@ class Page:
     languages: tuple[tuple[str, str, str], ...]
     """(code, its own name, address of this page in it)"""
     viewer: Party | None
+    form: str
+    """What a form sends along, so that only our own pages can send it; empty when nobody is signed in."""
     zone_known: bool
 
     @property
@@ -98,6 +100,7 @@ class Frame:
             here=request.path_qs,
             languages=tuple((code, name, _in_language(request, code)) for code, name in NAMES),
             viewer=viewer,
+            form=auth.form_token(request) if viewer else "",
             zone_known=zone()[1],
         )
         text = environment(language).get_template(template).render(page=page, **context)

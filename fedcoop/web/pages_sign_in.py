@@ -1,10 +1,12 @@
-"""Signing in, for reading pages: a member pastes the access token, and a cookie keeps it until sign-out.
+"""Signing in, for reading pages: a member pastes an access token, and the browser is given a sign-in of its own.
 
-The cookie opens nothing but pages (`web/auth.py`, check 3): acting is done with the token itself, by a client.
+The cookie holds a new secret and not the token; it opens nothing but pages (`web/auth.py`, check 3): acting is done
+with the token itself, by a client. It ends with its token, by signing out, unused for 14 days, and after 90.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qs
@@ -15,6 +17,7 @@ from yarl import URL
 from fedcoop.errors import Forbidden, UnsupportedMedia, Unverified
 from fedcoop.flow import access
 from fedcoop.flow.world import World
+from fedcoop.protocol import limits
 from fedcoop.protocol.limits import KIB
 from fedcoop.web import auth, negotiation
 from fedcoop.web.admission import ADMISSION
@@ -46,7 +49,7 @@ class SignIn:
         return await self._form(request, following=within(request.query.get("next")))
 
     async def enter(self, request: web.Request) -> web.Response:
-        """Keep a good token in a cookie that scripts cannot read and other sites cannot send."""
+        """Begin a sign-in for a good token, in a cookie that scripts cannot read and other sites cannot use."""
         self._from_here(request)
         sent = await _fields(request)
         token, following = sent.get("token", "").strip(), within(sent.get("next"))
@@ -54,23 +57,43 @@ class SignIn:
         if address is not None:
             request.app[ADMISSION].sign_in.check(address)
         try:
-            await access.token_behind(token, self._world)
-        except Unverified:
+            known = await access.token_behind(token, self._world)
+            auth.check_scope(known, "read")
+            begun = await access.begin_session(self._world, known)
+        except (Unverified, Forbidden):
             if address is not None:
                 request.app[ADMISSION].sign_in.charge(address)
             error = words(negotiation.language(request)).gettext("This is not a token of this co-operative.")
             return await self._form(request, status=422, error=error, following=following)
         response = _go_on(following)
+        # A sign-in that this browser had is not left behind.
+        if (before := request.cookies.get(auth.session_cookie(request))) is not None:
+            await access.end_session(before, self._world)
         response.set_cookie(
-            auth.SESSION_COOKIE, token, httponly=True, samesite="Strict", secure=self._frame.secure
+            auth.session_cookie(request),
+            begun.secret,
+            max_age=int(limits.SESSION_LIFE.total_seconds()),
+            httponly=True,
+            samesite="Lax",
+            secure=self._frame.secure,
+            path="/",
         )
         return response
 
     async def leave(self, request: web.Request) -> web.Response:
-        """Forget the token."""
+        """End the sign-in, here and in the database."""
         self._from_here(request)
+        name = auth.session_cookie(request)
+        secret = request.cookies.get(name)
+        if secret is not None:
+            sent = (await _fields(request)).get("form", "")
+            if not hmac.compare_digest(sent.encode(), auth.form_token(request).encode()):
+                raise Forbidden(
+                    "wrong-party", "This form is not of your present sign-in. Load the page again."
+                )
+            await access.end_session(secret, self._world)
         response = _go_on("/")
-        response.del_cookie(auth.SESSION_COOKIE, httponly=True, samesite="Strict", secure=self._frame.secure)
+        response.del_cookie(name, httponly=True, samesite="Lax", secure=self._frame.secure, path="/")
         return response
 
     async def _form(

@@ -64,7 +64,8 @@ class Window:
         path, token = addresses(self.served)[name]
         self.page.context.clear_cookies()
         if token:
-            cookie = {"name": "fedcoop_token", "value": token, "url": self.served.base}
+            secret = self.served.signed_in(token)
+            cookie = {"name": "fedcoop_session", "value": secret, "url": self.served.base}
             self.page.context.add_cookies([cookie])  # type: ignore[list-item]
         self.page.goto(self.served.base + path)
         return self.page
@@ -296,11 +297,11 @@ def test_somebody_signs_in_reads_and_signs_out(reading: Window):
     assert page.locator(".viewer").is_visible()
     assert "Réparation des remorques" in page.content()
     cookies = {c["name"]: c for c in page.context.cookies()}
-    assert cookies["fedcoop_token"]["httpOnly"]
-    assert cookies["fedcoop_token"]["sameSite"] == "Strict"
+    assert cookies["fedcoop_session"]["httpOnly"]
+    assert cookies["fedcoop_session"]["sameSite"] == "Lax"
     page.locator("form[action='/sign-out'] button").click()
     assert page.locator("a.sign-in").is_visible()
-    assert "fedcoop_token" not in {c["name"] for c in page.context.cookies()}
+    assert "fedcoop_session" not in {c["name"] for c in page.context.cookies()}
 
 
 def test_the_language_is_changed_in_place(reading: Window):

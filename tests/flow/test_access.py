@@ -215,3 +215,93 @@ async def test_what_a_message_needs_is_what_it_is_about(federation: Federation):
         ({"type": ["Follow"]}, "write"),
     ):
         assert await access.scope_to_say(document, world) == scope, document
+
+
+# -- sign-ins ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_sign_in_is_no_token_and_a_token_no_sign_in(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+    begun = await access.begin_session(nantes.world, made.kept)
+    assert (await access.session_behind(begun.secret, nantes.world)).actor == nantes.id
+    with pytest.raises(Unverified):
+        await access.token_behind(begun.secret, nantes.world)
+    with pytest.raises(Unverified):
+        await access.session_behind(made.secret, nantes.world)
+
+
+async def test_a_sign_in_ends_with_its_token_and_with_no_other(federation: Federation):
+    nantes = federation.nantes
+    one, two = await a_token(nantes), await a_token(nantes)
+    first = await access.begin_session(nantes.world, one.kept)
+    second = await access.begin_session(nantes.world, two.kept)
+    await access.revoke(nantes.world, nantes.id, one.kept.id)
+    with pytest.raises(Unverified):
+        await access.session_behind(first.secret, nantes.world)
+    await access.session_behind(second.secret, nantes.world)
+    with pytest.raises(Unverified):
+        await access.begin_session(nantes.world, one.kept)
+
+
+async def test_a_sign_in_lasts_as_long_as_its_token_at_most(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes, life=timedelta(days=3))
+    begun = await access.begin_session(nantes.world, made.kept)
+    nantes.clock.advance(days=3, microseconds=-1)
+    await access.session_behind(begun.secret, nantes.world)
+    nantes.clock.advance(microseconds=1)
+    with pytest.raises(Unverified):
+        await access.session_behind(begun.secret, nantes.world)
+
+
+async def test_a_sign_in_that_is_not_used_for_fourteen_days_has_ended(federation: Federation):
+    nantes = federation.nantes
+    begun = await access.begin_session(nantes.world, (await a_token(nantes)).kept)
+    for _ in range(2):
+        nantes.clock.advance(days=14, microseconds=-1)
+        await access.session_behind(begun.secret, nantes.world)
+    nantes.clock.advance(days=14)
+    with pytest.raises(Unverified):
+        await access.session_behind(begun.secret, nantes.world)
+
+
+async def test_a_sign_in_in_use_ends_after_ninety_days_all_the_same(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes, life=timedelta(days=365))
+    begun = await access.begin_session(nantes.world, made.kept)
+    for _ in range(8):
+        nantes.clock.advance(days=11)
+        await access.session_behind(begun.secret, nantes.world)
+    nantes.clock.advance(days=2)
+    with pytest.raises(Unverified):
+        await access.session_behind(begun.secret, nantes.world)
+
+
+async def test_whoever_signs_in_again_and_again_pushes_out_the_oldest(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = federation.nantes
+    monkeypatch.setattr(limits, "MAX_SESSIONS", 2)
+    made = await a_token(nantes)
+    begun = []
+    for _ in range(3):
+        begun.append(await access.begin_session(nantes.world, made.kept))
+        nantes.clock.advance(seconds=1)
+    with pytest.raises(Unverified):
+        await access.session_behind(begun[0].secret, nantes.world)
+    for still in begun[1:]:
+        await access.session_behind(still.secret, nantes.world)
+
+
+async def test_signing_out_ends_a_sign_in_and_never_a_token(federation: Federation):
+    nantes = federation.nantes
+    made = await a_token(nantes)
+    begun = await access.begin_session(nantes.world, made.kept)
+    await access.end_session(made.secret, nantes.world)
+    await access.end_session("unknown", nantes.world)
+    await access.session_behind(begun.secret, nantes.world)
+    await access.end_session(begun.secret, nantes.world)
+    with pytest.raises(Unverified):
+        await access.session_behind(begun.secret, nantes.world)
+    await access.token_behind(made.secret, nantes.world)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from fedcoop.ports import (
 )
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.messages import Chain, Document, RawRequest
+from fedcoop.protocol.scopes import PAGES
 from fedcoop.protocol.shape import PUBLIC
 from fedcoop.web.admission import Rates
 from fedcoop.web.published import Published
@@ -53,6 +54,7 @@ BOB = "https://coop-b.example/actors/bob"
 MEMBERS = f"{COOP}/members"
 
 ALICES_TOKEN = "alices-token"
+ALICES_SIGN_IN = "alices-sign-in"
 COOPS_TOKEN = "coops-token"
 
 INSTANCE = Instance(
@@ -93,7 +95,7 @@ def an_activity(path: str, *, to: Sequence[str] = (PUBLIC,), **members: Any) -> 
 
 def a_token(secret: str, actor: str, **changed: Any) -> Token:
     """A token in use just now: its use need not be written down again."""
-    return replace(first_token(secret, actor, NOON), used=NOON, **changed)
+    return replace(first_token(secret, actor, NOON), **{"used": NOON, **changed})
 
 
 def a_row(obj: StoredObject, *, title: str = "Vélo") -> BoardEntry:
@@ -203,8 +205,30 @@ class FakeStore:
     async def read(self, work: Callable[[Any], Awaitable[T]]) -> T:
         return await work(self.reader)
 
-    async def write(self, work: object) -> None:
-        raise AssertionError("the web does not write")
+    async def write(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Tokens are written by `flow/access.py`; any other write would be a handler doing a flow's work."""
+        return await work(FakeDesk(self.reader.tokens))
+
+
+@dataclass
+class FakeDesk:
+    """The tokens, and nothing else that could be written."""
+
+    tokens: dict[str, Token]
+
+    async def token(self, token_hash: str) -> Token | None:
+        return self.tokens.get(token_hash)
+
+    async def tokens_of(self, actor: str) -> tuple[Token, ...]:
+        return tuple(token for token in self.tokens.values() if token.actor == actor)
+
+    async def put_token(self, token: Token) -> None:
+        self.tokens[token.hash] = token
+
+    async def end_token(self, token_hash: str) -> None:
+        del self.tokens[token_hash]
+
+    async def forget_tokens(self, now: datetime) -> None: ...
 
 
 class FakeRing:
@@ -289,6 +313,7 @@ def reader() -> FakeReader:
         an_actor("coop-a.example", kind="Application"),
     )
     reader.give(a_token(ALICES_TOKEN, ALICE), a_token(COOPS_TOKEN, COOP))
+    reader.give(a_token(ALICES_SIGN_IN, ALICE, scopes=PAGES))
     return reader
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
+from fedcoop.flow import access
 from tests.web.pages_scene import Scene, found_scene
 
 T = TypeVar("T")
@@ -106,6 +107,7 @@ class Served:
     """A scene being served."""
 
     def __init__(self, folder: Path) -> None:
+        self._signed_in: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -138,6 +140,17 @@ class Served:
         assert iri.startswith(self.base)
         return iri.removeprefix(self.base)
 
+    def signed_in(self, token: str) -> str:
+        """Return the secret of a sign-in with this token; one for the session, whose clock may move."""
+        world = self.scene.nantes.world
+
+        async def begin() -> str:
+            return (await access.begin_session(world, await access.token_behind(token, world))).secret
+
+        if token not in self._signed_in:
+            self._signed_in[token] = self.run(begin())
+        return self._signed_in[token]
+
     def get(
         self,
         path: str,
@@ -148,7 +161,7 @@ class Served:
         **headers: str,
     ) -> Answer:
         """Ask for `path` as a browser does; with a token as somebody who has signed in."""
-        cookie = {"Cookie": f"fedcoop_token={token}"} if token else {}
+        cookie = {"Cookie": f"fedcoop_session={self.signed_in(token)}"} if token else {}
         return self._ask(
             "GET", path, None, {"Accept": accept, "Accept-Language": language, **cookie, **headers}
         )

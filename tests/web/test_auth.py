@@ -11,10 +11,18 @@ from fedcoop.flow import access
 from fedcoop.protocol import limits
 from fedcoop.web.auth import SESSION_COOKIE
 from tests.conftest import StoppedClock
-from tests.web.conftest import ALICES_TOKEN, MEMBERS, FakeReader, an_object, bearer, code_of
+from tests.web.conftest import (
+    ALICES_SIGN_IN,
+    ALICES_TOKEN,
+    MEMBERS,
+    FakeReader,
+    an_object,
+    bearer,
+    code_of,
+)
 
 HTML = {"Accept": "text/html"}
-COOKIE = {"Cookie": f"{SESSION_COOKIE}={ALICES_TOKEN}"}
+COOKIE = {"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}"}
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +67,19 @@ async def test_a_cookie_opens_pages_and_nothing_else(client: Any):
     assert (await client.post("/actors/alice/outbox", headers={**COOKIE, **HTML}, data=b"{}")).status == 401
 
 
+async def test_what_is_in_a_cookie_is_no_token_and_a_token_no_cookie(client: Any):
+    assert (await client.get("/missions/x", headers={**HTML, **bearer(ALICES_SIGN_IN)})).status == 401
+    pasted = {"Cookie": f"{SESSION_COOKIE}={ALICES_TOKEN}", **HTML}
+    assert (await client.get("/missions/x", headers=pasted)).status == 404
+
+
+@pytest.mark.parametrize("name", ["fedcoop_session", "fedcoop_token", "__host-fedcoop_session"])
+async def test_over_https_no_other_site_of_the_domain_can_set_the_cookie(client: Any, name: str):
+    assert (
+        await client.get("/missions/x", headers={"Cookie": f"{name}={ALICES_SIGN_IN}", **HTML})
+    ).status == 404
+
+
 async def test_an_old_cookie_is_no_token_and_no_refusal(client: Any):
     old = {"Cookie": f"{SESSION_COOKIE}=old", **HTML}
     assert (await client.get("/", headers=old)).status == 200
@@ -99,6 +120,6 @@ async def test_the_token_is_looked_up_once_a_request(client: Any, monkeypatch: p
         asked.append(token)
         raise Unverified("token-invalid", "No.")
 
-    monkeypatch.setattr(access, "token_behind", token_behind)
+    monkeypatch.setattr(access, "session_behind", token_behind)
     await client.get("/missions/x", headers={**COOKIE, **HTML})
-    assert asked == [ALICES_TOKEN]
+    assert asked == [ALICES_SIGN_IN]

@@ -12,9 +12,11 @@ import pytest
 from fedcoop.errors import Conflict, Forbidden, Unverified
 from fedcoop.protocol import limits
 from fedcoop.web.admission import Rates
+from fedcoop.web.auth import SESSION_COOKIE
 from fedcoop.web.services import Services
 from tests.web.conftest import (
     ALICE,
+    ALICES_SIGN_IN,
     ALICES_TOKEN,
     BASE,
     COOPS_TOKEN,
@@ -317,7 +319,7 @@ async def test_an_inbox_is_read_by_its_owner_newest_first(client: Any, reader: F
         (bearer("unknown"), 401, "token-invalid"),
         ({"Authorization": "Basic YTpi"}, 401, "token-invalid"),
         (bearer(COOPS_TOKEN), 403, "not-owner"),
-        ({"Cookie": f"fedcoop_token={ALICES_TOKEN}"}, 401, "token-missing"),
+        ({"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}"}, 401, "token-missing"),
     ],
 )
 async def test_an_inbox_is_read_by_nobody_else(

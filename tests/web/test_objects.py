@@ -11,10 +11,12 @@ from fedcoop.errors import NotFound
 from fedcoop.flow import reading
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.build import FOLDER_OF_CLASS, contexts
+from fedcoop.web.auth import SESSION_COOKIE
 from fedcoop.web.server import OBJECT_FOLDERS
 from tests.conftest import NOON
 from tests.web.conftest import (
     ALICE,
+    ALICES_SIGN_IN,
     ALICES_TOKEN,
     BASE,
     COOP,
@@ -123,9 +125,9 @@ async def test_another_form_is_406_and_says_what_there_is(client: Any, reader: F
         ([ALICE], bearer(ALICES_TOKEN), 200),
         (["https://coop-b.example/actors/bob"], bearer(ALICES_TOKEN), 404),
         (["https://coop-b.example/actors/bob"], bearer(COOPS_TOKEN), 200),
-        ([MEMBERS], {"Cookie": f"fedcoop_token={ALICES_TOKEN}"}, 404),
-        ([MEMBERS], {"Cookie": f"fedcoop_token={ALICES_TOKEN}", "Accept": "text/html"}, 200),
-        ([MEMBERS], {"Cookie": "fedcoop_token=old", "Accept": "text/html"}, 404),
+        ([MEMBERS], {"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}"}, 404),
+        ([MEMBERS], {"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}", "Accept": "text/html"}, 200),
+        ([MEMBERS], {"Cookie": f"{SESSION_COOKIE}=old", "Accept": "text/html"}, 404),
         ([MEMBERS], bearer("unknown"), 401),
     ],
 )

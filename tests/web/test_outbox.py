@@ -10,8 +10,10 @@ import pytest
 from fedcoop.errors import Invalid
 from fedcoop.protocol import limits
 from fedcoop.protocol.shape import PUBLIC
+from fedcoop.web.auth import SESSION_COOKIE
 from tests.web.conftest import (
     ALICE,
+    ALICES_SIGN_IN,
     ALICES_TOKEN,
     BASE,
     BOB,
@@ -52,8 +54,8 @@ async def test_a_client_may_send_plain_json_too(client: Any, content_type: str):
         ({}, 401, "token-missing"),
         (bearer("unknown"), 401, "token-invalid"),
         (bearer(COOPS_TOKEN), 403, "not-owner"),
-        ({"Cookie": f"fedcoop_token={ALICES_TOKEN}"}, 401, "token-missing"),
-        ({"Cookie": f"fedcoop_token={ALICES_TOKEN}", "Accept": "text/html"}, 401, "token-missing"),
+        ({"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}"}, 401, "token-missing"),
+        ({"Cookie": f"{SESSION_COOKIE}={ALICES_SIGN_IN}", "Accept": "text/html"}, 401, "token-missing"),
         ({"Authorization": "Bearer"}, 401, "token-invalid"),
         ({"Authorization": f"Bearer {ALICES_TOKEN} {COOPS_TOKEN}"}, 401, "token-invalid"),
     ],

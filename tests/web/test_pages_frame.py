@@ -73,4 +73,4 @@ def test_who_has_signed_in_is_named_with_a_way_out(served: Served):
     assert page.one("form", action="/sign-out", method="post")
     assert "Les Pédales de Loire" in page.one("p", **{"class": "viewer"}).text
     # An old cookie is as good as none.
-    assert served.get("/", token="x" * 43).page.all("form", action="/sign-out") == []
+    assert served.get("/", Cookie="fedcoop_session=" + "x" * 43).page.all("form", action="/sign-out") == []

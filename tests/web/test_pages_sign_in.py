@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from http.cookies import SimpleCookie
 
 import pytest
+from aiohttp.test_utils import TestClient
 
 from fedcoop.web.admission import Rates
 from fedcoop.web.pages import HtmlPages
 from fedcoop.web.pages_sign_in import within
 from fedcoop.web.services import Services
-from tests.web.conftest import ALICES_TOKEN, BASE, Serve
+from tests.web.conftest import ALICE, ALICES_TOKEN, BASE, FakeReader, Serve, a_token
 from tests.web.pages_server import Served
 
 FORM = {"Accept": "text/html", "Accept-Language": "fr"}
@@ -35,19 +37,17 @@ async def test_a_good_token_is_kept_where_only_our_pages_get_it(services: Servic
     assert answer.status == 303
     assert answer.headers["Location"] == "/missions?q=v"
     assert answer.headers["Cache-Control"] == "no-store"
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_token"]
-    assert cookie.value == ALICES_TOKEN
-    assert (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"]) == (
-        True,
-        "Strict",
-        True,
-        "/",
-    )
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["__Host-fedcoop_session"]
+    assert ALICES_TOKEN not in answer.headers["Set-Cookie"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"], cookie["domain"]) == (
+        True, "Lax", True, "/", "",
+    )  # fmt: skip
+    assert cookie["max-age"] == str(90 * 24 * 3600)
 
 
 def test_without_https_the_cookie_still_works_on_a_developers_machine(served: Served):
     answer = served.post("/sign-in", {"token": served.scene.coops_token})
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_token"]
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_session"]
     assert (answer.status, answer.headers["Location"], cookie["secure"]) == (303, "/", "")
 
 
@@ -91,11 +91,74 @@ async def test_our_own_form_is_taken(services: Services, serve: Serve):
     assert answer.status == 303
 
 
-async def test_signing_out_forgets_the_token(services: Services, serve: Serve):
+async def signed_in(client: TestClient, **headers: str) -> str:
+    """Sign in and return the secret that the browser was given."""
+    answer = await client.post(
+        "/sign-in", data={"token": ALICES_TOKEN}, headers={**FORM, **headers}, allow_redirects=False
+    )
+    return SimpleCookie(answer.headers["Set-Cookie"])["__Host-fedcoop_session"].value
+
+
+async def as_whom(client: TestClient, secret: str) -> bool:
+    """Tell whether the front page greets somebody who sends that cookie."""
+    answer = await client.get("/sign-in", headers={**FORM, **cookie_of(secret)})
+    return 'class="viewer"' in await answer.text()
+
+
+def cookie_of(secret: str) -> dict[str, str]:
+    return {"Cookie": f"__Host-fedcoop_session={secret}"}
+
+
+def form_of(secret: str) -> str:
+    return sha256(b"form:" + secret.encode()).hexdigest()
+
+
+async def test_signing_in_again_is_a_new_secret_and_ends_the_old_one(services: Services, serve: Serve):
     client = await serve(services)
-    answer = await client.post("/sign-out", headers=FORM, allow_redirects=False)
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_token"]
+    first = await signed_in(client)
+    second = await signed_in(client, **cookie_of(first))
+    assert first != second
+    assert (await as_whom(client, first), await as_whom(client, second)) == (False, True)
+
+
+async def test_signing_out_ends_the_sign_in_also_for_a_copy_of_the_cookie(services: Services, serve: Serve):
+    client = await serve(services)
+    secret, other = await signed_in(client), await signed_in(client)
+    answer = await client.post(
+        "/sign-out",
+        data={"form": form_of(secret)},
+        headers={**FORM, **cookie_of(secret)},
+        allow_redirects=False,
+    )
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["__Host-fedcoop_session"]
     assert (answer.status, answer.headers["Location"], cookie.value, cookie["max-age"]) == (303, "/", "", "0")
+    assert (await as_whom(client, secret), await as_whom(client, other)) == (False, True)
+
+
+@pytest.mark.parametrize("form", ["", "x", "é", form_of("another")])
+async def test_a_form_without_the_word_of_this_sign_in_ends_nothing(
+    services: Services, serve: Serve, form: str
+):
+    client = await serve(services)
+    secret = await signed_in(client)
+    answer = await client.post("/sign-out", data={"form": form}, headers={**FORM, **cookie_of(secret)})
+    assert answer.status == 403
+    assert await as_whom(client, secret)
+
+
+def test_the_page_itself_sends_the_word_of_its_sign_in(served: Served):
+    token = served.scene.coops_token
+    page = served.get("/", token=token).page
+    assert page.one("input", name="form").attributes["value"] == form_of(served.signed_in(token))
+
+
+async def test_a_token_that_may_not_read_signs_nobody_in(
+    services: Services, serve: Serve, reader: FakeReader
+):
+    reader.give(replace(a_token("writes", ALICE), scopes=("write",)))
+    client = await serve(services)
+    answer = await client.post("/sign-in", data={"token": "writes"}, headers=FORM)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (422, False)
 
 
 async def test_a_link_cannot_sign_anybody_out(services: Services, serve: Serve):

@@ -137,20 +137,20 @@ async def test_a_redirect_of_a_page_keeps_its_cookie(services: Services, serve: 
     class Signing(type(services.pages)):  # type: ignore[misc]
         async def coop(self, request: web.Request) -> web.Response:
             leave = web.HTTPSeeOther("/")
-            leave.set_cookie("fedcoop_token", "x")
+            leave.set_cookie("fedcoop_language", "x")
             raise leave
 
     client = await serve(replace(services, pages=Signing()))
     response = await client.get("/sign-in", allow_redirects=False)
     assert response.status == 303
-    assert response.cookies["fedcoop_token"].value == "x"
+    assert response.cookies["fedcoop_language"].value == "x"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_one_line_is_written_for_each_request_and_it_holds_no_secret(client: Any, reader: FakeReader):
     reader.put(an_object("/missions/x"))
     with capture_logs() as lines:
-        headers = {**bearer(SECRET), "Cookie": f"fedcoop_token={SECRET}"}
+        headers = {**bearer(SECRET), "Cookie": f"__Host-fedcoop_session={SECRET}"}
         response = await client.get(f"/missions/x?token={SECRET}", headers=headers)
         body = {"Content-Type": "application/activity+json", **bearer(SECRET)}
         await client.post("/actors/coop/outbox", data=SECRET.encode(), headers=body)
