@@ -22,6 +22,18 @@ NOON: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _databases = itertools.count(1)
 
 
+SHARING: Final = ("cli", "e2e")
+"""Rooms whose modules start real servers once for all their tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of such a module on one worker: two workers would found and serve everything twice."""
+    for item in items:
+        sharing = item.path.parent.name in SHARING
+        if sharing and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+
+
 class StoppedClock:
     """A `ports.Clock` that stands at NOON until it is told to move."""
 
