@@ -26,14 +26,6 @@ SHARING: Final = ("cli", "e2e")
 """Rooms whose modules start real servers once for all their tests."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of such a module on one worker: two workers would found and serve everything twice."""
-    for item in items:
-        sharing = item.path.parent.name in SHARING
-        if sharing and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
-
-
 class StoppedClock:
     """A `ports.Clock` that stands at NOON until it is told to move."""
 
@@ -137,9 +129,13 @@ async def administer(postgres: str, *statements: str) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `browser`, and say why, where there is no Chromium."""
-    if shutil.which("chromium") is None:
-        reason = "no Chromium on this machine (make test installs it where apt may be used)"
-        for item in items:
-            if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.skip(reason=reason))
+    """Keep what shares servers together, and skip, saying why, what needs a browser that is not there."""
+    browser = shutil.which("chromium") is not None
+    reason = "no Chromium on this machine (make test installs it where apt may be used)"
+    for item in items:
+        room, name = item.path.parent.name, item.path.stem
+        # Two workers would found and serve everything twice.
+        if room in SHARING and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{room}/{name}"))
+        if not browser and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=reason))
