@@ -15,6 +15,7 @@ from fedcoop.cli import (
     deliveries,
     demo,
     doctor,
+    explaining,
     follow,
     history,
     identity,
@@ -157,6 +158,8 @@ def build() -> typer.Typer:
     program.command("webfinger", cls=SpokenCommand, help=debugging.HELP_WEBFINGER)(debugging.webfinger)
     program.command("nodeinfo", cls=SpokenCommand, help=debugging.HELP_NODEINFO)(debugging.nodeinfo)
     program.command("inbox", cls=SpokenCommand, help=debugging.HELP_INBOX)(debugging.inbox)
+    explain = program.command("explain-signature", cls=SpokenCommand, help=explaining.HELP)
+    explain(explaining.explain_signature)
     program.command("send", cls=SpokenCommand, help=debugging.HELP_SEND)(debugging.send)
     program.command("doctor", cls=SpokenCommand, help=doctor.HELP)(doctor.doctor)
     program.command("demo", cls=SpokenCommand, help=demo.HELP)(demo.demo)
