@@ -249,9 +249,9 @@ def _taken(
         raise Malformed("key-owner-mismatch", "This step is of another actor.", expected=actor)
     # (2) It follows the step before: nothing was taken out, put in between, or told in another order.
     if step.get("previousDigest") != (chain_digest(previous) if previous is not None else None):
-        raise Malformed("chain-mismatch", "This step does not follow the one before.")
+        raise Malformed("predecessor-unknown", "This step does not follow the one before.")
     if spans and (step["keyNumber"] <= spans[-1].number or since < read_time(spans[-1].since)):
-        raise Malformed("chain-mismatch", "This step is before the one before it.")
+        raise Malformed("stale", "This step is before the one before it.")
     # (3) It is signed by the key that was good until then, or by somebody of the same instance who vouches for it.
     _may_sign(step, spans, signing, signer, actor, method)
     vouched = signer != actor

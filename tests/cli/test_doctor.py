@@ -52,6 +52,7 @@ def test_a_healthy_instance_that_is_served_is_well(run: Run, served: LocalInstan
             "database",
             "keys",
             "deliveries",
+            "encryption",
             "rights",
             "port",
             "clock",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from fedcoop.cli.instances import LocalInstance
+from fedcoop.cli.instances import LocalInstance, found
 from tests.cli.conftest import Run
 
 
-def test_peers_are_allowed_blocked_and_listed(run: Run, instance: LocalInstance) -> None:
+def test_peers_are_allowed_blocked_and_listed(run: Run, tmp_path: Path) -> None:
+    instance = found(tmp_path / "empty", name="Coop Arras", commune="62041")
     assert "Nobody yet" in run("peer", "list", instance.folder).out
     done = run(
         "peer", "allow", instance.folder, "https://velo.example/", "--network", "--note", "AG du 3 mars"

@@ -157,10 +157,11 @@ def a_path(path: str) -> str:
     )
 
 
-@pytest.fixture(scope="session")
-def scoped(served: Served) -> dict[tuple[str, ...], Asking]:
+@pytest.fixture
+def scoped(served: Served) -> Iterator[dict[tuple[str, ...], Asking]]:
     malo = served.scene.malo
-    return {scopes: Asking(served, malo, *scopes) for scopes in (*((one,) for one in ALL), ALL)}
+    yield {scopes: Asking(served, malo, *scopes) for scopes in (*((one,) for one in ALL), ALL)}
+    served.run(access.revoke_all(served.scene.nantes.world, malo))
 
 
 def test_every_address_is_in_the_table_of_scopes():
