@@ -80,9 +80,13 @@ class Neighbourhood:
         return {name: peer.fetched for name, peer in peers.items() if peer.fetched}
 
 
+TIMES = frozenset({"fetched_at", "used"})
+"""Columns that say when we asked or were asked: no part of what anybody said."""
+
+
 def _content(connection: sqlite3.Connection, table: str) -> tuple[int, str]:
     found = connection.execute(f'select * from "{table}"')
-    kept = [number for number, column in enumerate(found.description) if column[0] != "fetched_at"]
+    kept = [number for number, column in enumerate(found.description) if column[0] not in TIMES]
     rows = sorted(repr([row[number] for number in kept]) for row in found)
     return len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
