@@ -16,9 +16,10 @@ from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Peer, Reader, StoredActor, Transaction
-from fedcoop.protocol import credentials
+from fedcoop.ports import Peer, Reader, StoredActivity, StoredActor, Transaction
+from fedcoop.protocol import credentials, strict_json
 from fedcoop.protocol.authorise import Ignored, Scene, authorise, may_be_forwarded
+from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import (
     Activity,
@@ -82,9 +83,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         verified = await _verify(world, claimed, now)
     else:
         verified = await _verify_forwarded(world, claimed, now)
-    return await _take_in(
-        verified, inbox_of=inbox_of, world=world, now=now, directly=claimed.forwarder is None
-    )
+    return await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
 
 
 async def authenticated(request: RawRequest, *, world: World) -> Verified:
@@ -105,8 +104,8 @@ async def authenticated(request: RawRequest, *, world: World) -> Verified:
     return await _verify(world, claimed, now)
 
 
-async def receive_carried(body: bytes, *, world: World) -> Receipt:
-    """Take in an activity that somebody else than its sender has brought, by its sender's own proof.
+async def receive_carried(body: bytes, *, courier: str, world: World) -> Receipt:
+    """Take in an activity that the server at origin `courier` has brought, by its sender's own proof.
 
     Raises:
         Refused, TryLater: as `receive`, which it has all effects in common with.
@@ -115,12 +114,13 @@ async def receive_carried(body: bytes, *, world: World) -> Receipt:
     activity, method = open_carried(body, public_origin=instance.base, allow_origins=instance.allow_origins)
     await world.store.read(lambda reader: _admit_author(reader, activity, instance))
     verified = await _verify_carried(world, activity, method, now)
-    return await _take_in(verified, inbox_of=None, world=world, now=now, directly=False)
+    return await _take_in(verified, inbox_of=None, world=world, now=now, courier=courier)
 
 
 async def _take_in(
-    verified: Verified, *, inbox_of: str | None, world: World, now: datetime, directly: bool = True
+    verified: Verified, *, inbox_of: str | None, world: World, now: datetime, courier: str | None
 ) -> Receipt:
+    """Do what an established activity does; `courier` is who has brought it, None for its sender's own server."""
     instance = world.instance
     keys = {verified.keys.actor["id"]: verified.keys.actor}
     if verified.proved and verified.activity.type in SHOWS_CREDENTIALS:
@@ -128,18 +128,18 @@ async def _take_in(
 
     async def take(tx: Transaction) -> Receipt:
         activity = verified.activity
-        # (1) The same id again: the same body has no second effect, another body is evidence of something wrong.
+        # (1) The same id again: the same words have no second effect, other words are evidence of something wrong.
         seen = await tx.activity(activity.id)
         if seen is not None:
-            if seen.body_digest == hashlib.sha256(activity.body).digest():
-                if directly:
+            if _same_words(seen, activity):
+                if courier is None:
                     await tx.awaken(origin(activity.actor))
                     await heard_again(tx, activity, await tx.chain(activity.id))
                 return Receipt("duplicate", activity.id)
             raise _Reused(activity)
         # (2) Facts, decision, effects, and what our own actors answer: together or not at all.
         scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
-        if not directly and not may_be_forwarded(activity, scene):
+        if courier is not None and not may_be_forwarded(activity, scene, courier=courier):
             return _ignored(activity, "only its own server says this here")
         await _passes(tx, activity, scene, instance)
         check_shape(activity, scene)
@@ -148,7 +148,7 @@ async def _take_in(
         except Ignored as ignored:
             return _ignored(activity, ignored.why)
         # A server that speaks is there again: what waits for it need not wait out its back-off.
-        if directly:
+        if courier is None:
             await tx.awaken(origin(activity.actor))
             await heard_again(tx, activity, scene.chain)
         # (3) The sender as its server shows it, unless we have it as new as that, or from itself.
@@ -169,6 +169,17 @@ async def _take_in(
         raise Conflict("id-reused", detail, received=evidence.activity_id) from None
     world.doorbell.ring()
     return receipt
+
+
+def _same_words(seen: StoredActivity, activity: Activity) -> bool:
+    """Tell whether an activity is the one that we have, in the same bytes or in others.
+
+    Whoever brings what somebody else said can space it anew, or add what no proof covers: its author's own delivery
+    must not be refused for that.
+    """
+    if seen.body_digest == hashlib.sha256(activity.body).digest():
+        return True
+    return chain_digest(strict_json.loads(seen.body)) == chain_digest(activity.raw)
 
 
 async def issuer_keys(activity: Activity, world: World, known: Mapping[str, Document]) -> dict[str, Document]:

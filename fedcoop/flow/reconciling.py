@@ -255,7 +255,7 @@ async def _take_chain(one: Compared, head: Head, peer: str, world: World) -> boo
         bodies, more = bodies_of(answer)
         for body in bodies:
             try:
-                receipt = await receive_carried(body, world=world)
+                receipt = await receive_carried(body, courier=peer, world=world)
             except TryLater as refusal:
                 one.refused = refusal.code
                 return False

@@ -29,7 +29,7 @@ from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.ids import same_origin
 from fedcoop.protocol.messages import Activity, Authorised, Chain, Document, Link, Verified
 from fedcoop.protocol.model import AUTHORISATION, CLASSES, NAMESPACE
-from fedcoop.protocol.shape import id_of, ids_of
+from fedcoop.protocol.shape import PUBLIC, id_of, ids_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,16 @@ class Ignored(Exception):
         self.why = why
 
 
-def may_be_forwarded(activity: Activity, scene: Scene) -> bool:
-    """Tell whether `activity` counts when somebody else brings it: only where an old one brought again does nothing.
+def may_be_forwarded(activity: Activity, scene: Scene, *, courier: str) -> bool:
+    """Tell whether `activity` counts when the server at origin `courier` brings it.
 
-    A proof never ends. What is new takes its id once, and a step of a chain its version; but an old profile or an old
-    Undo could be brought in place of a newer word, so those are heard from their own server alone (REL-8).
+    Only where an old one brought again does nothing: a proof never ends. What is new takes its id once, and a step of
+    a chain its version; but an old profile or an old Undo could be brought in place of a newer word, so those are heard
+    from their own server alone (REL-8). And only what was meant for us as far as we can see: for everybody, for one of
+    ours, or for a collection of the courier's; whom another server's collection holds is for that server to say.
     """
-    return activity.type == "Create" or scene.chain is not None
+    meant = any(r == PUBLIC or scene.hosts(r) or r.startswith(courier + "/") for r in activity.recipients)
+    return meant and (activity.type == "Create" or scene.chain is not None)
 
 
 def authorise(verified: Verified, scene: Scene) -> Authorised:

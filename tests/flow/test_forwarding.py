@@ -14,7 +14,7 @@ from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.reading import read_history
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.history import verify_history
-from tests.flow.federation import Coop, Federation, Ring
+from tests.flow.federation import Coop, Federation, Ring, settle
 from tests.flow.stories import a_published_mission, plainly, proven
 
 
@@ -75,6 +75,44 @@ async def test_without_the_authors_proof_nobody_speaks_for_another(federation: F
     couriers = strict_json.loads(proven(alpes, alpes.id, bare))
     assert await refused(federation, strict_json.dumps(couriers)) == "key-owner-mismatch"
     assert (await forward(federation, create)).outcome == "accepted"
+
+
+async def test_how_a_courier_writes_it_does_not_stand_in_the_authors_way(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    mission, (create, _) = await a_missed_mission(federation)
+    # The same words, spaced anew, with something that no proof covers.
+    said = strict_json.loads(create)
+    retold = json.dumps({**said, "signature": {"type": "RsaSignature2017"}}, indent=3).encode()
+    assert (await forward(federation, retold)).outcome == "accepted"
+    lyon.clock.advance(hours=1)
+    await settle(federation.office)
+    assert [status for inbox, _, status in federation.office.posts if inbox.startswith(nantes.base)][-2:] == [
+        202,
+        202,
+    ]
+    assert await lyon.owed() == 0
+    assert await nantes.chain(mission) == await lyon.chain(mission)
+    # Other words are other words.
+    other = proven(
+        lyon, lyon.id, {name: value for name, value in said.items() if name != "proof"}, summary="x"
+    )
+    with pytest.raises(FedcoopError) as refusal:
+        await nantes.receive(other, sender=lyon.id, ring=lyon.ring)
+    assert refusal.value.code == "id-reused"
+
+
+@pytest.mark.parametrize("scope", ["federation", "network"])
+async def test_what_was_for_followers_of_the_author_is_not_ours_because_somebody_brings_it(
+    federation: Federation, scope: str
+):
+    lyon, nantes, alpes = federation.lyon, federation.nantes, federation.alpes
+    mission = await a_published_mission(lyon, relayScope=scope)
+    chain = await nantes.chain(mission)
+    assert chain is not None
+    stored = await nantes.world.store.read(lambda reader: reader.history(chain.id))
+    late = await alpes.receive(stored[0].body, sender=nantes.id, ring=nantes.ring)
+    assert late.outcome == ("duplicate" if scope == "federation" else "ignored")
+    assert (mission in await alpes.board(alpes.id)) == (scope == "federation")
 
 
 async def test_the_request_is_still_the_couriers(federation: Federation):

@@ -63,7 +63,9 @@ from tests.protocol.making import (
     stamp,
     with_,
 )
-from tests.protocol.signing import NOW
+from tests.protocol.signing import NOW, PUBLIC
+
+ALPES = "https://alpes.example"
 
 NOTE = {"id": f"{LYON}/notes/1", "type": "Note", "attributedTo": AWA, "content": "Bonjour"}
 PROOF = {"type": "DataIntegrityProof", "created": stamp(NOW)}
@@ -71,11 +73,27 @@ PROOF = {"type": "DataIntegrityProof", "created": stamp(NOW)}
 
 def test_what_takes_its_place_once_may_be_brought_by_somebody_else():
     create = an_activity("Create", AWA, {"id": f"{LYON}/notes/1", "type": "Note"})
-    assert may_be_forwarded(create, a_scene())
+    assert may_be_forwarded(create, a_scene(), courier=ALPES)
     for kind in ("Update", "Delete", "Undo", "Follow", "Accept"):
-        said = an_activity(kind, OWNER, MISSION)
-        assert may_be_forwarded(said, a_scene(chain=a_chain("Mission", "published")))
-        assert not may_be_forwarded(said, a_scene())
+        said = an_activity(kind, OWNER, MISSION, to=[PUBLIC])
+        assert may_be_forwarded(said, a_scene(chain=a_chain("Mission", "published")), courier=ALPES)
+        assert not may_be_forwarded(said, a_scene(), courier=ALPES)
+
+
+@pytest.mark.parametrize(
+    ("to", "meant"),
+    [
+        (PUBLIC, True),
+        (f"{NANTES}/actors/malo", True),
+        (f"{ALPES}/actors/coop/followers", True),
+        (f"{LYON}/actors/coop/followers", False),
+        (f"{LYON}/actors/coop/network", False),
+        (f"{ALPES}.evil.example/actors/coop/followers", False),
+    ],
+)
+def test_what_is_brought_is_meant_for_us_as_far_as_we_can_see(to: str, meant: bool):
+    create = an_activity("Create", AWA, {"id": f"{LYON}/notes/1", "type": "Note"}, to=[to])
+    assert may_be_forwarded(create, a_scene(), courier=ALPES) is meant
 
 
 def verified(activity: Activity, *, proved: bool = True) -> Verified:
