@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
 import structlog
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Unverified
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
+from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, StoredActivity, StoredActor, Transaction
 from fedcoop.protocol import credentials, strict_json
@@ -26,24 +27,17 @@ from fedcoop.protocol.messages import (
     Claimed,
     Document,
     KeepEvidence,
-    KeyDocument,
     PutActor,
     RawRequest,
     Verified,
 )
-from fedcoop.protocol.opening import open_carried, open_request, proof_method
+from fedcoop.protocol.opening import check_forwarded, open_carried, open_request
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
-from fedcoop.protocol.verification import check_request, verify, verify_carried
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
 """Activities whose credentials a guard looks at."""
 
-STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proof-invalid", "proof-key"})
-"""Failures that a rotated key would explain: the key is fetched once more before the answer is 401 (SIG-21)."""
-
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +64,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
+    check_forwarded(claimed, allow_origins=instance.allow_origins)
     try:
         await world.store.read(lambda reader: _admit(reader, claimed, inbox_of, instance))
     except Forbidden as refusal:
@@ -80,9 +75,9 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
     if claimed.forwarder is None:
-        verified = await _verify(world, claimed, now)
+        verified = await by_signature(world, claimed, now)
     else:
-        verified = await _verify_forwarded(world, claimed, now)
+        verified = await courier_and_author(world, claimed, now)
     return await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
 
 
@@ -100,8 +95,9 @@ async def authenticated(request: RawRequest, *, world: World) -> Verified:
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
+    check_forwarded(claimed, allow_origins=instance.allow_origins)
     await world.store.read(lambda reader: _admit(reader, claimed, None, instance))
-    return await _verify(world, claimed, now)
+    return await by_signature(world, claimed, now)
 
 
 async def receive_carried(body: bytes, *, courier: str, world: World) -> Receipt:
@@ -113,7 +109,7 @@ async def receive_carried(body: bytes, *, courier: str, world: World) -> Receipt
     now, instance = world.clock(), world.instance
     activity, method = open_carried(body, public_origin=instance.base, allow_origins=instance.allow_origins)
     await world.store.read(lambda reader: _admit_author(reader, activity, instance))
-    verified = await _verify_carried(world, activity, method, now)
+    verified = await by_proof(world, activity, method, now)
     return await _take_in(verified, inbox_of=None, world=world, now=now, courier=courier)
 
 
@@ -222,39 +218,6 @@ def _ignored(activity: Activity, why: str) -> Receipt:
     """Accept without effect, and leave a line from which such messages can be counted (D3)."""
     log.info("inbox.ignored", type=activity.type[:80], origin=origin(activity.actor), why=why)
     return Receipt("ignored", activity.id)
-
-
-async def _verify(world: World, claimed: Claimed, now: datetime) -> Verified:
-    """Verify with the key as cached; when a rotated key would explain the failure, once more with it fetched anew."""
-    window = world.instance.window
-    return await _by_key(world, claimed.key_id, lambda keys: verify(claimed, keys, now=now, window=window))
-
-
-async def _verify_forwarded(world: World, claimed: Claimed, now: datetime) -> Verified:
-    """Verify who brings it by the request, and who says it by the proof (REL-5)."""
-    window = world.instance.window
-    await _by_key(world, claimed.key_id, lambda keys: check_request(claimed, keys, now=now, window=window))
-    method = proof_method(claimed.activity, allow_origins=world.instance.allow_origins)
-    return await _verify_carried(world, claimed.activity, method, now)
-
-
-async def _verify_carried(world: World, activity: Activity, method: str, now: datetime) -> Verified:
-    window = world.instance.window
-    return await _by_key(world, method, lambda keys: verify_carried(activity, keys, now=now, window=window))
-
-
-async def _by_key(world: World, key_id: str, check: Callable[[KeyDocument], T]) -> T:
-    """Return what `check` says with the key as cached; where a rotated key would explain a failure, fetched anew."""
-    keys = await world.resolver.resolve(key_id)
-    try:
-        return check(keys)
-    except Unverified as refusal:
-        if refusal.code not in STALE_KEY:
-            raise
-        again = await world.resolver.resolve(key_id, refresh=True)
-        if again is keys:
-            raise
-    return check(again)
 
 
 async def _passes(tx: Transaction, activity: Activity, scene: Scene, instance: Instance) -> None:

@@ -63,8 +63,8 @@ def open_request(
     signatures.check_coverage(signature, request)
     # (8) To us, not to another server.
     signatures.check_target(signature, request, public_origin=public_origin)
-    # (9) By a key of the actor's own server: no other could be the actor's, so none is worth a fetch
-    # (SIG-20), unless the actor's proof comes with it.
+    # (9) By a key of the actor's own server, or of another that is not us: what that one has to bring is for
+    # `check_forwarded` to say.
     forwarder = _forwarder(
         signature.key_id, activity, public_origin=public_origin, allow_origins=allow_origins
     )
@@ -91,6 +91,22 @@ def open_carried(body: bytes, *, public_origin: str, allow_origins: Set[str]) ->
     _check_ids(activity, public_origin=public_origin, allow_origins=allow_origins)
     # (4) With a proof, by a key of the actor's own server.
     return activity, proof_method(activity, allow_origins=allow_origins)
+
+
+def check_forwarded(claimed: Claimed, *, allow_origins: Set[str]) -> None:
+    """Return when what somebody else than its actor's server brings has the actor's proof; else no key is fetched.
+
+    It is not asked of relays, which bring much that has none: that is not believed, and not refused (REL-5).
+
+    Raises:
+        Unverified: `key-owner-mismatch` without a proof, and what `proof_method` refuses.
+    """
+    if claimed.forwarder is None:
+        return
+    # (1) No key of another server could be the actor's (SIG-20); only its own proof speaks for it then.
+    if not isinstance(claimed.activity.raw.get("proof"), Mapping):
+        raise _anothers_key(claimed.forwarder, origin(claimed.activity.actor))
+    proof_method(claimed.activity, allow_origins=allow_origins)
 
 
 def proof_method(activity: Activity, *, allow_origins: Set[str]) -> str:
@@ -196,14 +212,16 @@ def _forwarder(key_id: str, activity: Activity, *, public_origin: str, allow_ori
     found, home = _origin_of_key(key_id, allow_origins=allow_origins), origin(activity.actor)
     if found == home:
         return None
-    # (1) What somebody else brings is believed for the actor's own proof alone (REL-5), and nobody brings it in our
-    # name.
-    if found == public_origin or not isinstance(activity.raw.get("proof"), Mapping):
-        raise Unverified(
-            "key-owner-mismatch",
-            "The key and the actor are not on the same origin, and the actor's proof is not there.",
-            expected=f"a key of {home}, or an eddsa-jcs-2022 proof by the actor",
-            received=found,
-        )
-    proof_method(activity, allow_origins=allow_origins)
+    # (1) Nobody brings anything in our name.
+    if found == public_origin:
+        raise _anothers_key(found, home)
     return found
+
+
+def _anothers_key(found: str, home: str) -> Unverified:
+    return Unverified(
+        "key-owner-mismatch",
+        "The key and the actor are not on the same origin, and the actor's proof is not there.",
+        expected=f"a key of {home}, or an eddsa-jcs-2022 proof by the actor",
+        received=found,
+    )

@@ -16,7 +16,7 @@ from fedcoop.flow import founding
 from fedcoop.flow.inbound import receive
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.actors import membership_credential
-from fedcoop.protocol.messages import KeyDocument, RawRequest
+from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.proof import sign_document
 from tests.conftest import NOON
 from tests.flow.federation import Coop, Federation, Template, settle, signed
@@ -521,31 +521,6 @@ async def test_whoever_is_not_admitted_is_refused_before_a_key_is_fetched(federa
     assert federation.office.fetched == []
     await founding.decide_peer(nantes.world, lyon.base, "limited")
     assert (await nantes.receive(body, sender=awa, ring=lyon.ring)).outcome == "accepted"
-
-
-async def test_a_rotated_key_is_fetched_once_more(federation: Federation):
-    lyon, nantes = federation.lyon, federation.nantes
-    awa, malo = await lyon.member("awa"), await lyon.member("malo")
-    stale = dict((await lyon.world.store.read(lambda reader: reader.actor(malo))).document)  # type: ignore[union-attr]
-    theirs = (await lyon.world.store.read(lambda reader: reader.actor(awa))).document  # type: ignore[union-attr]
-    old = {**theirs, "publicKey": {**stale["publicKey"], "id": f"{awa}#main-key", "owner": awa}}
-    nantes.world.resolver._cache[awa] = KeyDocument(old, NOON)  # type: ignore[attr-defined]
-    body = proven(lyon, awa, plainly(lyon, awa, "Follow", nantes.id))
-    federation.office.fetched.clear()
-    assert (await nantes.receive(body, sender=awa, ring=lyon.ring)).outcome == "accepted"
-    assert federation.office.fetched == [awa]
-
-
-async def test_a_fault_that_no_new_key_would_mend_costs_no_second_fetch(federation: Federation):
-    lyon, nantes = federation.lyon, federation.nantes
-    awa = await lyon.member("awa")
-    document = strict_json.loads(proven(lyon, awa, plainly(lyon, awa, "Follow", nantes.id)))
-    other = {**document, "@context": [*document["@context"], "https://example.org/ns"]}
-    federation.office.fetched.clear()
-    with pytest.raises(FedcoopError) as refusal:
-        await nantes.receive(strict_json.dumps(other), sender=awa, ring=lyon.ring)
-    assert refusal.value.code == "proof-context"
-    assert federation.office.fetched == [awa]
 
 
 async def test_what_an_actor_says_of_itself_is_not_undone_by_an_older_copy(federation: Federation):

@@ -10,7 +10,7 @@ from fedcoop.errors import FedcoopError, Forbidden, Malformed, Refused, TooLarge
 from fedcoop.protocol import cavage
 from fedcoop.protocol.limits import MAX_BODY
 from fedcoop.protocol.messages import Claimed, RawRequest
-from fedcoop.protocol.opening import is_activity_media_type, open_carried, open_request
+from fedcoop.protocol.opening import check_forwarded, is_activity_media_type, open_carried, open_request
 from tests.protocol.signing import (
     AS2,
     COOP,
@@ -38,7 +38,9 @@ DEV = frozenset({"http://127.0.0.1:8101", "http://127.0.0.1:8102"})
 
 def opened(request: RawRequest, **changes: Any) -> Claimed:
     world = {"now": NOW, "public_origin": NANTES, "allow_origins": frozenset(), "window": WINDOW, **changes}
-    return open_request(request, **world)
+    claimed = open_request(request, **world)
+    check_forwarded(claimed, allow_origins=frozenset())
+    return claimed
 
 
 def refused(request: RawRequest, code: str, kind: type[Refused], **changes: Any) -> Refused:
@@ -268,6 +270,12 @@ def test_a_key_of_another_origin_than_the_actors_is_refused(home: str):
 def test_a_proof_that_we_cannot_judge_makes_nobody_a_forwarder(proof: Any, code: str):
     request = a_request(a_create(proof=proof), key_id=f"{MALLORY}/actors/coop#main-key")
     refused(request, code, Unverified)
+
+
+def test_whether_a_relay_has_to_bring_a_proof_is_not_decided_at_the_door():
+    world = {"now": NOW, "public_origin": NANTES, "allow_origins": frozenset(), "window": WINDOW}
+    request = a_request(a_create(), key_id=f"{MALLORY}/actors/coop#main-key")
+    assert open_request(request, **world).forwarder == MALLORY
 
 
 def test_what_an_actors_own_server_brings_is_not_forwarded():
