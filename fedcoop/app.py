@@ -138,6 +138,7 @@ def instance_of(config: Config) -> Instance:
         first_retry=config.first_retry,
         communes=communes(),
         rome_labels=rome_labels(),
+        signed_reads=config.signed_reads,
     )
 
 

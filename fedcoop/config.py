@@ -76,6 +76,8 @@ class Config:
     """How many messages one peer may send, once its signature is good."""
     inbox_per_address: tuple[int, timedelta]
     """How many requests one address may send that nobody signed well."""
+    signed_reads: bool
+    """Only our own and peers who sign read documents for machines."""
     first_retry: timedelta
     """First wait after a failed delivery; the later ones are in proportion when it is shorter (D10)."""
     clock_offset: timedelta
@@ -222,6 +224,13 @@ SETTINGS: Final = (
         limits.INBOX_RATE_PER_ADDRESS[0],
         "How many messages with no good signature one address (IPv6: its /64) may send us in a minute.",
         _between(1, 1_000_000),
+    ),
+    Setting(
+        "readers",
+        "anybody",
+        "Who may read what is public as a document for machines: anybody, or peers. With peers it is our own members, "
+        "and the co-ops that we work with by signed requests; pages for people stay open, and what a signature needs.",
+        _one_of("anybody", "peers"),
     ),
     Setting(
         "allow_origins",
@@ -371,6 +380,7 @@ def _config(folder: Path, values: Mapping[str, Any], environment: Mapping[str, s
         extra_ca_file=str(folder / values["extra_ca_file"]) if values["extra_ca_file"] else None,
         inbox_per_peer=(values["peer_messages_per_5_minutes"], limits.INBOX_RATE_PER_PEER[1]),
         inbox_per_address=(values["unverified_per_minute"], limits.INBOX_RATE_PER_ADDRESS[1]),
+        signed_reads=values["readers"] == "peers",
         first_retry=timedelta(seconds=values["first_retry_seconds"]),
         clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
     )

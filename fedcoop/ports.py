@@ -655,6 +655,10 @@ class Fetcher(Protocol):
         """Return the actor document whose `id` is `actor_id`. Raises Unverified, Unavailable or Malformed."""
         ...
 
+    async def document(self, url: str, *, signed: bool = False) -> Document:
+        """Return the document at `url`, `signed` as we may see it. Raises NotFound, Unavailable or Malformed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

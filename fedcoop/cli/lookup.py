@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from fedcoop.cli import client
-from fedcoop.cli.answer import AsJson, Failed, answer, remark
+from fedcoop.cli.answer import AsJson, Failed, WronglyUsed, answer, remark
 from fedcoop.cli.speech import say
 
 HELP = say(
     "Show an object.\n\nThe stored copy as the co-op may see it, with --stored; otherwise what its own server "
-    "answers to anybody.",
+    "answers to anybody, or with --as what it answers to one of its peers.",
     "Montre un objet.\n\nLa copie gardée, telle que la coopérative peut la voir, avec --stored ; sinon ce que son "
-    "propre serveur répond à tout le monde.",
+    "propre serveur répond à tout le monde, ou avec --as ce qu’il répond à l’un de ses pairs.",
 )
 
 
@@ -33,13 +33,39 @@ def lookup(
             ),
         ),
     ] = None,
+    reader: Annotated[
+        Path | None,
+        typer.Option(
+            "--as",
+            metavar="DIR",
+            help=say(
+                "Folder of the instance that asks the object's own server, by a signed request.",
+                "Dossier de l’instance qui demande au serveur de l’objet, par une requête signée.",
+            ),
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the stored copy, as the co-op may see it."""
+    """Print the stored copy, as the co-op may see it, or what the object's own server answers."""
     from fedcoop.cli.worlds import in_world
-    from fedcoop.errors import NotFound
+    from fedcoop.errors import FedcoopError, NotFound
     from fedcoop.flow import reading
 
+    if stored is not None and reader is not None:
+        raise WronglyUsed(
+            "usage",
+            say(
+                "--stored fetches nothing, --as asks: choose one.",
+                "--stored ne demande rien, --as demande : choisissez.",
+            ),
+        )
+    if reader is not None:
+        try:
+            document = in_world(reader, lambda world: world.fetcher.document(iri, signed=True))
+        except FedcoopError as refusal:
+            raise Failed(refusal.code, f"{iri}: {refusal.detail}") from refusal
+        answer(document, as_json=as_json, lines=[json.dumps(document, ensure_ascii=False, indent=2)])
+        return
     if stored is None:
         _fetched(iri, as_json=as_json)
         return

@@ -1,15 +1,17 @@
-"""Who may read what we hold: by token for our own people, by the Public collection for everyone else (D7, §3.8)."""
+"""Who may read what we hold: our own people by token, peers by their signature, everyone what is public (D7, §3.8)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from fedcoop.errors import Gone, NotFound
 from fedcoop.flow.peering import standing
+from fedcoop.flow.visiting import Asking, Visitor
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, StoredActivity, StoredObject
 from fedcoop.protocol import strict_json
-from fedcoop.protocol.audience import local_readers
+from fedcoop.protocol.audience import local_readers, peer_readers
 from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import ChainRecord, history_document
 from fedcoop.protocol.messages import Chain, Document
@@ -17,31 +19,37 @@ from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, recipients
 
 
-def readers_for(actor: str | None, instance: Instance) -> tuple[str, ...]:
+def readers_for(actor: Asking, instance: Instance) -> tuple[str, ...]:
     """Return every name under which `actor` (None: anybody) may read here.
 
     A member reads what is public, what is theirs and what our members share; the co-operative's own token reads for
-    the co-operative.
+    the co-operative. A peer reads what it is sent.
     """
     if actor is None:
         return (PUBLIC,)
+    if isinstance(actor, Visitor):
+        return tuple(sorted(actor.names))
     return (PUBLIC, actor, instance.members)
 
 
-async def read_object(iri: str, *, actor: str | None, world: World) -> StoredObject:
+async def read_object(iri: str, *, actor: Asking, world: World) -> StoredObject:
     """Return the object `iri` if `actor` may read it.
 
     Raises:
         NotFound: there is none, or not for this reader: the two are told apart by nobody (AP-5).
         Gone: it was public and has been deleted.
     """
-    readers = readers_for(actor, world.instance)
+    instance = world.instance
 
     async def find(reader: Reader) -> StoredObject | None:
-        return await reader.object(iri)
+        stored = await reader.object(iri)
+        if stored is None or may_read(actor, stored.readers, stored.owner, instance):
+            return stored
+        # (1) Whoever has agreed on something sees what about: who works on a mission of ours need not follow us.
+        return stored if isinstance(actor, Visitor) and await _is_engaged(reader, actor, iri) else None
 
     stored = await world.store.read(find)
-    if stored is None or not _may_read(stored.readers, stored.owner, readers):
+    if stored is None:
         raise NotFound("not-found", "There is nothing here that you may read.", received=iri)
     if stored.deleted_at is not None:
         deleted = stored.deleted_at.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -64,9 +72,8 @@ def standing_alone(obj: StoredObject, world: World) -> Document:
     return sign_document(whole, key=key, verification_method=method, created=obj.updated_at)
 
 
-async def read_activity_document(iri: str, *, actor: str | None, world: World) -> Document:
+async def read_activity_document(iri: str, *, actor: Asking, world: World) -> Document:
     """Return the activity `iri` as it was signed, if `actor` may read it. Raises NotFound."""
-    readers = readers_for(actor, world.instance)
 
     async def find(reader: Reader) -> Document | None:
         stored = await reader.activity(iri)
@@ -81,7 +88,8 @@ async def read_activity_document(iri: str, *, actor: str | None, world: World) -
         addressed = recipients(document)
         local = frozenset(r for r in addressed if world.instance.hosts(r))
         allowed = local_readers(addressed, base=world.instance.base, local_actors=local)
-        return document if _may_read(allowed, stored.actor, readers) else None
+        elsewhere = peer_readers(addressed, base=world.instance.base) if stored.local else ()
+        return document if may_read(actor, (*allowed, *elsewhere), stored.actor, world.instance) else None
 
     found = await world.store.read(find)
     if found is None:
@@ -89,13 +97,13 @@ async def read_activity_document(iri: str, *, actor: str | None, world: World) -
     return found
 
 
-async def read_history(iri: str, *, actor: str | None, world: World) -> Document:
+async def read_history(iri: str, *, actor: Asking, world: World) -> Document:
     """Return the signed history of a proposal with the engagements that `actor` may see, or of one engagement.
 
     Raises:
         NotFound: there is no such chain, or not for this reader.
     """
-    readers = readers_for(actor, world.instance)
+    instance = world.instance
 
     async def gather(reader: Reader) -> list[ChainRecord]:
         chain = await reader.chain(iri)
@@ -103,26 +111,20 @@ async def read_history(iri: str, *, actor: str | None, world: World) -> Document
             return []
         if chain.kind == "Engagement":
             # Whoever is no party does not hear that there is such an engagement, nor about what.
-            if not is_party(actor, chain, world.instance):
+            if not is_party(actor, chain, instance):
                 return []
             engagements = [chain]
             proposal = await reader.chain(chain.proposal) if chain.proposal else None
         else:
             proposal = chain
-            engagements = [
-                e for e in await reader.engagements(chain.id) if is_party(actor, e, world.instance)
-            ]
-        shown = (
-            [proposal]
-            if proposal is not None and await _visible(reader, proposal, readers, engagements)
-            else []
-        )
+            engagements = [e for e in await reader.engagements(chain.id) if is_party(actor, e, instance)]
+        visible = proposal is not None and await _visible(reader, proposal, actor, engagements, instance)
+        shown = [proposal] if proposal is not None and visible else []
         return [await _record(reader, c) for c in (*shown, *engagements)]
 
     records = await world.store.read(gather)
     if not records:
         raise NotFound("not-found", "There is no history here that you may read.", received=iri)
-    instance = world.instance
 
     def sign(head: Document, owner: str) -> Document:
         if not instance.hosts(owner):
@@ -194,18 +196,34 @@ async def _record(reader: Reader, chain: Chain) -> ChainRecord:
     return ChainRecord(chain, activities, keys, tuple(link.confirmed for link in links), seen)
 
 
-def is_party(actor: str | None, chain: Chain, instance: Instance) -> bool:
+def is_party(actor: Asking, chain: Chain, instance: Instance) -> bool:
     """P2: the parties, and their co-operative when it is ours (our co-op is a party to what its members carry)."""
+    if isinstance(actor, Visitor):
+        return actor.is_party(chain)
     parties = {*chain.parties.values()}
     return actor in parties or (actor == instance.coop and any(map(instance.hosts, parties)))
 
 
+async def _is_engaged(reader: Reader, visitor: Visitor, iri: str) -> bool:
+    """Tell whether the visitor is a party to the engagement `iri`, or to one about the proposal `iri`."""
+    chain = await reader.chain(iri)
+    if chain is None:
+        return False
+    concerned = (chain,) if chain.kind == "Engagement" else await reader.engagements(chain.id)
+    return any(map(visitor.is_party, concerned))
+
+
 async def _visible(
-    reader: Reader, proposal: Chain, readers: tuple[str, ...], engagements: list[Chain]
+    reader: Reader, proposal: Chain, actor: Asking, engagements: list[Chain], instance: Instance
 ) -> bool:
     stored = await reader.object(proposal.id)
-    return bool(engagements) or (stored is not None and _may_read(stored.readers, stored.owner, readers))
+    return bool(engagements) or (
+        stored is not None and may_read(actor, stored.readers, stored.owner, instance)
+    )
 
 
-def _may_read(allowed: tuple[str, ...], owner: str, readers: tuple[str, ...]) -> bool:
-    return owner in readers or bool({*allowed} & {*readers})
+def may_read(actor: Asking, allowed: Iterable[str], owner: str, instance: Instance) -> bool:
+    """Tell whether `actor` is among those whom something is for, or owns it."""
+    if isinstance(actor, Visitor):
+        return any(map(actor.is_named, allowed))
+    return not {owner, *allowed}.isdisjoint(readers_for(actor, instance))

@@ -15,6 +15,7 @@ from fedcoop.flow.world import World
 from fedcoop.protocol.messages import Activity, Claimed, KeyDocument, Verified
 from fedcoop.protocol.opening import proof_method
 from fedcoop.protocol.verification import check_request, verify, verify_carried
+from fedcoop.protocol.visiting import Visit, speaks_for_server, verify_visit
 
 STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proof-invalid", "proof-key"})
 """Failures that a rotated key would explain (SIG-21)."""
@@ -61,6 +62,20 @@ async def by_proof(world: World, activity: Activity, method: str, now: datetime)
     """
     window = world.instance.window
     return await _by_key(world, method, lambda keys: verify_carried(activity, keys, now=now, window=window))
+
+
+async def by_visit(world: World, visit: Visit, now: datetime) -> tuple[str, bool]:
+    """Return the actor that a signed GET is of, and whether it asks for all actors of its server.
+
+    Raises:
+        Unverified, Unavailable: as `visiting.verify_visit`; the key cannot be had.
+    """
+    window = world.instance.window
+
+    def check(keys: KeyDocument) -> tuple[str, bool]:
+        return verify_visit(visit, keys, now=now, window=window), speaks_for_server(keys)
+
+    return await _by_key(world, visit.signature.key_id, check)
 
 
 async def _by_key(world: World, key_id: str, check: Callable[[KeyDocument], T]) -> T:

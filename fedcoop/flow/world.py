@@ -25,6 +25,8 @@ class Instance:
     communes: Mapping[str, tuple[str, float | None, float | None]]
     """INSEE code to (name, latitude, longitude)."""
     rome_labels: Mapping[str, str]
+    signed_reads: bool = False
+    """Only our own and peers who sign read what is for machines; pages for people stay open."""
 
     @property
     def coop(self) -> str:

@@ -1,7 +1,8 @@
 """Documents from strangers, within a budget of bytes, time and redirects (security.md §3.3, decision D16).
 
 GETs are unsigned; one that is answered 401 is made again, signed by the instance's own actor (SIG-24), as `knocking`
-says. That actor can be read unsigned here, so two careful servers never wait for each other.
+says. What a server shows to peers alone is asked for signed from the beginning: unsigned, it is not there. That actor
+can be read unsigned here, so two careful servers never wait for each other.
 """
 
 from __future__ import annotations
@@ -112,10 +113,11 @@ class HttpFetcher(Fetcher):
             _, document = await self._follow(url, self._key, same_origin=True)
             return document
 
-    async def document(self, url: str) -> Document:
+    async def document(self, url: str, *, signed: bool = False) -> Document:
         """Return the document at `url`, whose `id` is the URL that served it (AP-7).
 
-        When `id` names another URL of the same origin, that one is fetched once and must name itself.
+        When `id` names another URL of the same origin, that one is fetched once and must name itself. `signed`: as our
+        instance may see it, and not as anybody.
 
         Raises:
             NotFound: there is none, or what answered is not it (`not-found`, with `extra` as above).
@@ -123,23 +125,25 @@ class HttpFetcher(Fetcher):
             Malformed: `url` is no URL that we fetch, or the answer is not strict JSON.
         """
         async with _deadline(self._document):
-            served_at, document = await self._follow(url, self._document, same_origin=False)
+            served_at, document = await self._follow(url, self._document, same_origin=False, signed=signed)
             if document["id"] in (url, served_at):
                 return document
             named = str(document["id"])
-            _, document = await self._follow(named, self._document, same_origin=True)
+            _, document = await self._follow(named, self._document, same_origin=True, signed=signed)
             # (1) A document is what it says it is only where it says it lives.
             if document["id"] != named:
                 raise self._document.refuse("id-mismatch", named, str(document["id"]))
             return document
 
-    async def _follow(self, url: str, errand: _Errand, *, same_origin: bool) -> tuple[str, Document]:
+    async def _follow(
+        self, url: str, errand: _Errand, *, same_origin: bool, signed: bool = False
+    ) -> tuple[str, Document]:
         """Return (URL that answered, document), after at most `limits.MAX_REDIRECTS` redirects."""
         here = url
         for _ in range(limits.MAX_REDIRECTS + 1):
             # (2) Every URL passes the same check, the first and the fourth: form, scheme, host, port.
             ids.check_id(here, allow_origins=self._allow_origins)
-            answer = await self._get(here, errand)
+            answer = await self._get(here, errand, signed=signed)
             if isinstance(answer, Mapping):
                 # (3) A document speaks for its own origin only.
                 if not ids.same_origin(str(answer["id"]), here):
@@ -156,10 +160,12 @@ class HttpFetcher(Fetcher):
         # (6) Chains and loops of redirects end.
         raise errand.refuse("too-many-redirects", f"at most {limits.MAX_REDIRECTS}", "more")
 
-    async def _get(self, url: str, errand: _Errand) -> Document | str:
+    async def _get(self, url: str, errand: _Errand, *, signed: bool) -> Document | str:
         """Return the document that `url` answers, or the Location that it redirects to."""
         knocker = self._knocker
-        answer = await self._ask(url, errand, {}, again=() if knocker is None else (401,))
+        answer: Document | str | _Closed = _Closed(())
+        if knocker is None or not signed:
+            answer = await self._ask(url, errand, {}, again=() if knocker is None else (401,))
         if isinstance(answer, _Closed) and knocker is not None:
             first = await knocker.first(url)
             attempt, answer = (

@@ -87,3 +87,18 @@ def local_readers(recipients: Iterable[str], *, base: str, local_actors: frozens
         elif recipient in local_actors:
             readers.append(recipient)
     return tuple(dict.fromkeys(readers))
+
+
+def peer_readers(recipients: Iterable[str], *, base: str) -> tuple[str, ...]:
+    """Return under which names other servers may read what is ours: collections of ours, and actors elsewhere.
+
+    Who is in another server's collection is not ours to say: such a name opens nothing.
+    """
+    named = (name for name in recipients if name != PUBLIC)
+    return tuple(
+        dict.fromkeys(
+            name
+            for name in named
+            if (is_collection(name) if name.startswith(base + "/") else not is_collection(name))
+        )
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from fedcoop.protocol.audience import local_readers
+from fedcoop.protocol.audience import local_readers, peer_readers
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.guards import PENDING, bound, slots_of
 from fedcoop.protocol.listing import kind_of, listing_of, plain_proposal
@@ -129,12 +129,16 @@ def _objects(activity: Activity, chain: Chain, scene: Scene, communes: Communes)
 
 
 def proposal_readers(chain: Chain, activity: Activity, scene: Scene) -> tuple[str, ...]:
-    """Return who may read a proposal here: everyone while it is public and open, then our members (P0, then P1)."""
+    """Return who may read a proposal here: everyone while it is public and open, then our members (P0, then P1).
+
+    Of ours, those elsewhere to whom it was addressed as well, by our collections that they are in.
+    """
     open_to_all = chain.state in ("published", "expired", "withdrawn")
     readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
     kept = readers if open_to_all else tuple(r for r in readers if r != PUBLIC)
     members = f"{scene.base}/actors/coop/members"
-    return tuple(dict.fromkeys([*kept, members, chain.owner]))
+    elsewhere = peer_readers(activity.recipients, base=scene.base) if scene.hosts(chain.owner) else ()
+    return tuple(dict.fromkeys([*kept, members, chain.owner, *elsewhere]))
 
 
 # -- what the owner of a chain answers --------------------------------------------------------------------------------
@@ -245,6 +249,8 @@ def _keep(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     if activity.type == "Create" and scene.object_owner is not None:
         return Effects()
     readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
+    if local:
+        readers = tuple(dict.fromkeys([*readers, *peer_readers(activity.recipients, base=scene.base)]))
     put = PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
     if class_of(document) in PROPOSALS and not local:
         put = replace(put, object_class=kind_of(document))

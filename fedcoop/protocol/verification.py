@@ -4,12 +4,29 @@ D15)."""
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from fedcoop.errors import Unverified
 from fedcoop.protocol import proof, signatures
 from fedcoop.protocol.freshness import Window
-from fedcoop.protocol.messages import Activity, Claimed, KeyDocument, Verified
+from fedcoop.protocol.messages import (
+    Activity,
+    Claimed,
+    KeyDocument,
+    RawRequest,
+    RequestSignature,
+    Verified,
+)
 from fedcoop.protocol.multikey import signing_key_of
+
+
+class Signed(Protocol):
+    """A request and what it says of its signature: a message, or a visit."""
+
+    @property
+    def request(self) -> RawRequest: ...
+    @property
+    def signature(self) -> RequestSignature: ...
 
 
 def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window) -> Verified:
@@ -40,13 +57,13 @@ def verify(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window
     return Verified(activity=activity, keys=keys, proved=proved)
 
 
-def check_request(claimed: Claimed, keys: KeyDocument, *, now: datetime, window: Window) -> None:
+def check_request(signed: Signed, keys: KeyDocument, *, now: datetime, window: Window) -> None:
     """Return when the actor whose published keys are `keys` signed the request, whoever speaks in it.
 
     Raises:
         Unverified: as `verify`, less what is said of the actor and of proofs.
     """
-    signature, request = claimed.signature, claimed.request
+    signature, request = signed.signature, signed.request
     # (1) The owner lists this key, as its own, still uses it, and it is strong enough.
     key = signing_key_of(keys.actor, signature.key_id, dialect=signature.dialect, at=now)
     # (2) It is still in time: finding the key may have taken long.

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from fedcoop.errors import NotFound
 from fedcoop.ports import StoredActor
-from fedcoop.web import answers
+from fedcoop.web import answers, auth
 from fedcoop.web.negotiation import HTML
 from fedcoop.web.services import SERVICES
 
@@ -42,12 +42,22 @@ async def home(request: web.Request) -> web.Response:
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer with the actor: its document to machines, its page to people."""
+    """Answer with the actor: its document to machines, its page to people.
+
+    The server's own actor is shown to anybody whatever the settings: its key is what a signed GET is verified by, and
+    two servers that each wait for the other's signature would wait for ever (SIG-24).
+    """
+    services, wanted = request.app[SERVICES], actor_id(request)
+    instance = services.world.instance
+    # (1) Where only peers read, the others' profiles are for those who sign, before it is said who is here.
+    guarded = instance.signed_reads and wanted != instance.application
+    asking = await auth.reader_of(request, page=True) if guarded else None
     actor = await local_actor(request)
-    services = request.app[SERVICES]
     media = answers.wanted_of_object(request, has_page=True)
     if media is HTML and services.pages is not None:
-        ours = (services.world.instance.coop, services.world.instance.application)
+        ours = (instance.coop, instance.application)
         page = services.pages
         return await (page.coop(request) if actor.id in ours else page.profile(request, actor))
-    return answers.as2(request, actor.document, media=media, public=True)
+    if guarded:
+        auth.check_open(request, asking)
+    return answers.as2(request, actor.document, media=media, public=asking is None)

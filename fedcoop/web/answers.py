@@ -85,11 +85,14 @@ def json_answer(
     )
 
 
-def tombstone(gone: Gone) -> web.Response:
+def tombstone(gone: Gone, *, public: bool) -> web.Response:
     """Return 410 with the Tombstone that `read_object` found (ActivityPub §6.4, AP-6)."""
     document = {"@context": AS2_PROFILE, **gone.extra.get("tombstone", {"type": "Tombstone"})}
     return web.Response(
         status=410,
         body=strict_json.dumps(document),
-        headers={"Content-Type": ACTIVITY_JSON.shown, "Cache-Control": PUBLIC_CACHE},
+        headers={
+            "Content-Type": ACTIVITY_JSON.shown,
+            "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE,
+        },
     )

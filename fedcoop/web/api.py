@@ -28,7 +28,7 @@ async def lookup(request: web.Request) -> web.Response:
 
 async def history(request: web.Request) -> web.Response:
     """Answer with the signed history of `?uri=` as we hold it, whoever hosts it; the parts that the reader may see."""
-    asking = await auth.requester(request)
+    asking = await auth.reader_of(request)
     found = await reading.read_history(_uri(request), actor=asking, world=request.app[SERVICES].world)
     media = answers.wanted(request, *answers.AS2)
     return answers.as2(request, found, media=media, public=False)
@@ -72,7 +72,7 @@ async def reconcile(request: web.Request) -> web.Response:
 
 async def board(request: web.Request) -> web.Response:
     """Answer a search of the board, newest first, nearest first with a radius; parameters as in `search`."""
-    asking, world = await auth.requester(request), request.app[SERVICES].world
+    asking, world = await auth.reader_of(request), request.app[SERVICES].world
     readers = reading.readers_for(asking, world.instance)
     query = board_query(request.query, instance=world.instance, readers=readers)
     page = await world.store.read(lambda reader: reader.board(query))

@@ -1,4 +1,4 @@
-"""Who is asking: a bearer token, or, for people reading pages, the cookie of their sign-in; nothing else."""
+"""Who is asking: one of ours by a bearer token, or, reading pages, by a sign-in's cookie; a peer by its signature."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Final
 from aiohttp import web
 
 from fedcoop.errors import Forbidden, Refused, Unverified
-from fedcoop.flow import access
+from fedcoop.flow import access, visiting
+from fedcoop.flow.visiting import Asking
 from fedcoop.ports import Token
+from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.scopes import PAGES
+from fedcoop.protocol.visiting import SIGNED_BY
 from fedcoop.web.admission import ADMISSION
 from fedcoop.web.negotiation import prefers_html
 from fedcoop.web.services import SERVICES
@@ -44,6 +47,42 @@ async def requester(request: web.Request) -> str | None:
     if token.scopes != PAGES:
         check_scope(token, "read")
     return token.actor
+
+
+async def reader_of(request: web.Request, *, page: bool = False) -> Asking:
+    """Return who reads: a local actor, a peer that has signed the request, or None for anybody.
+
+    With `page`, people have a page here, and whoever prefers one is shown it as `requester` says; a document that is
+    then answered after all passes `check_open`.
+
+    Raises:
+        Unverified, Forbidden, RateLimited: as `requester` and `check_open`; of a signature what `visiting.visitor_of`
+            refuses.
+        Unavailable: the peer's key is out of reach.
+    """
+    asking = await requester(request)
+    # (1) Whoever has a token is one of ours, and pages are for people: no signature makes either somebody else.
+    if asking is not None or (page and prefers_html(request)):
+        return asking
+    if not any(name in request.headers for name in SIGNED_BY):
+        # (2) Where nobody reads unsigned, it is refused before it is looked whether there is anything.
+        check_open(request, None)
+        return None
+    raw = RawRequest(request.method, request.raw_path, tuple(request.headers.items()), b"")
+    return await visiting.visitor_of(raw, world=request.app[SERVICES].world)
+
+
+def check_open(request: web.Request, asking: Asking) -> None:
+    """Pass when `asking` may be shown documents at all; else raise Unverified (`signature-missing`).
+
+    Where only peers read (setting `readers`), that is whoever has signed or is one of ours.
+    """
+    if asking is None and request.app[SERVICES].world.instance.signed_reads:
+        raise Unverified(
+            "signature-missing",
+            "Here only servers that we work with read, by a signed request.",
+            expected="Signature-Input and Signature (RFC 9421), or Signature (draft-cavage-http-signatures-12)",
+        )
 
 
 async def speaker(request: web.Request, *one_of: str) -> Token:
@@ -86,7 +125,7 @@ def check_scope(token: Token, *one_of: str) -> None:
 
 async def _by_header(request: web.Request) -> Token:
     values = request.headers.getall("Authorization")
-    # (1) Two tokens are two people.
+    # (3) Two tokens are two people.
     match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
     if match is None:
         raise Unverified(
@@ -94,7 +133,7 @@ async def _by_header(request: web.Request) -> Token:
         )
     address = request.app[ADMISSION].address(request)
     sign_in = request.app[ADMISSION].sign_in
-    # (2) Whoever has tried many bad tokens waits before the next is looked up; good ones count nothing.
+    # (4) Whoever has tried many bad tokens waits before the next is looked up; good ones count nothing.
     if address is not None:
         sign_in.check(address)
     try:
@@ -119,7 +158,7 @@ def form_token(request: web.Request) -> str:
 
 async def _by_cookie(request: web.Request) -> Token | None:
     secret = request.cookies.get(session_cookie(request))
-    # (3) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
+    # (5) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
     if secret is None or not prefers_html(request):
         return None
     try:

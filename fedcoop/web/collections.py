@@ -92,7 +92,7 @@ async def following(request: web.Request) -> web.Response:
 
 async def members(request: web.Request) -> web.Response:
     """Members of the co-operative: how many to anybody, who to each other (privacy class P1)."""
-    asking, world = await auth.requester(request), request.app[SERVICES].world
+    asking, world = await auth.reader_of(request), request.app[SERVICES].world
 
     async def read(reader: Reader, cursor: str | None, limit: int) -> Slice:
         names = sorted(actor.id for actor in await reader.local_actors() if actor.kind == "Member")
@@ -101,7 +101,7 @@ async def members(request: web.Request) -> web.Response:
         more = len(rest) > limit
         return Slice(len(names), rest[:limit], _sealed(rest[limit - 1]) if more else None)
 
-    shown = asking is not None and world.instance.hosts(asking)
+    shown = isinstance(asking, str) and world.instance.hosts(asking)
     return await show(request, read, public=asking is None, items_shown=shown)
 
 
@@ -125,16 +125,16 @@ async def board(request: web.Request) -> web.Response:
 
 
 async def _follows(request: web.Request, which: Literal["followers", "following"]) -> web.Response:
-    owner, asking = await local_actor(request), await auth.requester(request)
+    owner, asking = await local_actor(request), await auth.reader_of(request)
 
     async def read(reader: Reader, cursor: str | None, limit: int) -> Slice:
         return Slice(*await reader.follows_page(owner.id, which=which, cursor=cursor, limit=limit))
 
-    return await show(request, read, public=asking is None, items_shown=asking is not None)
+    return await show(request, read, public=asking is None, items_shown=isinstance(asking, str))
 
 
 async def _proposals(request: web.Request, classes: tuple[str, ...]) -> web.Response:
-    owner, asking = await local_actor(request), await auth.requester(request)
+    owner, asking = await local_actor(request), await auth.reader_of(request)
     readers = reading.readers_for(asking, request.app[SERVICES].world.instance)
 
     async def read(reader: Reader, cursor: str | None, limit: int) -> Slice:

@@ -58,7 +58,7 @@ _CODE_OF_STATUS: Final[Mapping[int, str]] = {
 }
 _INTERNAL: Final = "internal-error"
 _TOKEN_CHALLENGE: Final = 'Bearer realm="fedcoop"'
-_SIGNATURE_CHALLENGE: Final = 'Signature realm="fedcoop",headers="(request-target) host date digest"'
+_SIGNATURE_CHALLENGE: Final = 'Signature realm="fedcoop",headers="(request-target) host date'
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -110,7 +110,8 @@ async def refusal(request: web.Request, error: FedcoopError) -> web.StreamRespon
         response.headers["Retry-After"] = str(max(1, error.retry_after))
     if isinstance(error, Unverified):
         token = error.code.startswith("token-")
-        response.headers["WWW-Authenticate"] = _TOKEN_CHALLENGE if token else _SIGNATURE_CHALLENGE
+        signature = f'{_SIGNATURE_CHALLENGE}{"" if reading else " digest"}"'
+        response.headers["WWW-Authenticate"] = _TOKEN_CHALLENGE if token else signature
         if not token:
             response.headers["Accept-Signature"] = accept_signature(request.method)
     if error.code == "scope-missing":  # RFC 6750 §3.1

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from fedcoop.errors import Gone
 from fedcoop.flow import reading
+from fedcoop.flow.visiting import Asking, Visitor
 from fedcoop.ports import StoredObject
 from fedcoop.web import answers, auth
-from fedcoop.web.negotiation import HTML, prefers_html
+from fedcoop.web.negotiation import HTML, Media, prefers_html
 from fedcoop.web.services import SERVICES, Pages
 
 _Page: TypeAlias = Callable[[web.Request, StoredObject], Awaitable[web.Response]]
@@ -24,24 +25,41 @@ def iri_of(request: web.Request) -> str:
 
 async def show(request: web.Request) -> web.Response:
     """Answer with an object: ActivityStreams, or its page; 410 and a Tombstone once it was deleted."""
-    services, asking = request.app[SERVICES], await auth.requester(request)
+    asking = await auth.reader_of(request, page=True)
     try:
-        obj = await reading.read_object(iri_of(request), actor=asking, world=services.world)
+        obj, media = await _found(request, asking)
     except Gone as gone:
         if prefers_html(request):
             raise
-        return answers.tombstone(gone)
+        return answers.tombstone(gone, public=asking is None)
+    services = request.app[SERVICES]
     page = _page_for(obj, services.pages)
-    media = answers.wanted_of_object(request, has_page=page is not None)
     if media is HTML and page is not None:
         return await page(request, obj)
+    auth.check_open(request, asking)
     alone = reading.standing_alone(obj, services.world)
     return answers.as2(request, alone, media=media, public=asking is None)
 
 
+async def show_keys(request: web.Request) -> web.Response:
+    """Answer with an actor's key history: to anybody, or who must sign to read it could never be verified (SIG-24)."""
+    asking = await auth.requester(request)
+    obj, media = await _found(request, asking)
+    alone = reading.standing_alone(obj, request.app[SERVICES].world)
+    return answers.as2(request, alone, media=media, public=asking is None)
+
+
+async def _found(request: web.Request, asking: Asking) -> tuple[StoredObject, Media]:
+    services = request.app[SERVICES]
+    obj = await reading.read_object(iri_of(request), actor=asking, world=services.world)
+    # (1) A peer reads documents; what a page shows besides is for whom the page knows.
+    has_page = not isinstance(asking, Visitor) and _page_for(obj, services.pages) is not None
+    return obj, answers.wanted_of_object(request, has_page=has_page)
+
+
 async def show_activity(request: web.Request) -> web.Response:
     """Answer with an activity as it was signed."""
-    services, asking = request.app[SERVICES], await auth.requester(request)
+    services, asking = request.app[SERVICES], await auth.reader_of(request)
     found = await reading.read_activity_document(iri_of(request), actor=asking, world=services.world)
     media = answers.wanted(request, *answers.AS2)
     return answers.as2(request, found, media=media, public=asking is None)
@@ -49,7 +67,7 @@ async def show_activity(request: web.Request) -> web.Response:
 
 async def show_history(request: web.Request) -> web.Response:
     """Answer with the whole signed history: activities, key documents as seen, the signed head."""
-    services, asking = request.app[SERVICES], await auth.requester(request)
+    services, asking = request.app[SERVICES], await auth.reader_of(request)
     iri = iri_of(request).removesuffix("/history")
     found = await reading.read_history(iri, actor=asking, world=services.world)
     media = answers.wanted(request, *answers.AS2)

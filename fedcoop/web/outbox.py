@@ -39,7 +39,7 @@ async def post(request: web.Request) -> web.Response:
 
 async def get(request: web.Request) -> web.Response:
     """Show what the one who asks may read of the outbox, newest first; its owner reads all of it."""
-    owner, asking = await local_actor(request), await auth.requester(request)
+    owner, asking = await local_actor(request), await auth.reader_of(request)
     readers = reading.readers_for(asking, request.app[SERVICES].world.instance)
 
     async def read(reader: Reader, cursor: str | None, limit: int) -> collections.Slice:

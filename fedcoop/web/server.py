@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from fedcoop.errors import FedcoopError
 from fedcoop.protocol import limits
+from fedcoop.protocol.visiting import SIGNED_BY
 from fedcoop.web import (
     actors,
     api,
@@ -52,7 +53,7 @@ _HTML_POLICY: Final = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _DATA_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
-_VARY: Final = "Accept, Authorization, Accept-Language, Cookie"
+_VARY: Final = "Accept, Authorization, Accept-Language, Cookie, Signature, Signature-Input"
 
 
 def make_application(services: Services) -> web.Application:
@@ -87,7 +88,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.post("/inbox", inbox.post_shared)
     for actor in ("/actor", f"/actors/{NAME}"):
         yield web.get(actor, actors.show)
-        yield web.get(f"{actor}/keys", objects.show)
+        yield web.get(f"{actor}/keys", objects.show_keys)
         yield web.get(f"{actor}/inbox", inbox.get_personal)
         yield web.post(f"{actor}/inbox", inbox.post_personal)
         yield web.get(f"{actor}/outbox", outbox.get)
@@ -205,7 +206,9 @@ async def dress(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _always_readable(request: web.Request) -> bool:
-    return request.match_info.handler in ALWAYS_READABLE
+    # A signature is work for us, whoever sends it: what is signed is counted.
+    signed = any(name in request.headers for name in SIGNED_BY)
+    return request.match_info.handler in ALWAYS_READABLE and not signed
 
 
 def _closing(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -138,6 +138,16 @@ def test_lookup_without_a_copy_asks_the_objects_own_server(run: Run, served: Loc
     assert run("lookup", f"{served.base}/missions/none", "--json").json["error"]["code"] == "not-found"
 
 
+def test_lookup_as_an_instance_asks_with_its_signature(run: Run, served: LocalInstance) -> None:
+    # To itself it is nobody that it has decided about, so it is shown what anybody is.
+    done = run("lookup", served.coop, "--as", served.folder, "--json")
+    assert (done.status, done.json["id"]) == (0, served.coop)
+    missing = run("lookup", f"{served.base}/missions/none", "--as", served.folder, "--json")
+    assert (missing.status, missing.json["error"]["code"]) == (1, "not-found")
+    both = run("lookup", served.coop, "--as", served.folder, "--stored", served.folder)
+    assert both.status == 2
+
+
 def test_what_is_no_json_is_shown_as_it_came() -> None:
     arrived = Arrived(NOON, "/inbox", "<html>", None, None, proved=False, refusal=None)
     assert "    <html>" in list(lines_of(arrived))

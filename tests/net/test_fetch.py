@@ -646,3 +646,15 @@ def test_published_keys_are_read_single_or_listed():
     assert published_keys({"publicKey": {"id": "a"}, "assertionMethod": "b"}) == ({"id": "a"}, "b")
     assert published_keys({"publicKey": ["a", {"id": "b"}]}) == ("a", {"id": "b"})
     assert published_keys({}) == ()
+
+
+async def test_what_only_peers_see_is_asked_for_signed_from_the_beginning(
+    signing_fetcher: HttpFetcher, stranger: Stranger
+):
+    """Unsigned it would be 404, which is no invitation to sign."""
+    document = careful(stranger, "draft-cavage", closed=404)
+    with pytest.raises(NotFound):
+        await signing_fetcher.document(document["id"])
+    stranger.asked.clear()
+    assert await signing_fetcher.document(document["id"], signed=True) == document
+    assert [dialect_of(request) for request in stranger.asked] == ["draft-cavage"]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from fedcoop.protocol.audience import Follower, inboxes, is_collection, local_readers, scope_audience
+from fedcoop.protocol.audience import (
+    Follower,
+    inboxes,
+    is_collection,
+    local_readers,
+    peer_readers,
+    scope_audience,
+)
 from fedcoop.protocol.model import CODE_LISTS
 from tests.protocol.making import AWA, CARRIER, LYON, NANTES, OWNER
 from tests.protocol.signing import PUBLIC
@@ -87,6 +94,13 @@ def test_readers_are_everybody_our_members_or_the_ones_named():
     assert read(malo) == (malo,)
     assert read(AWA, CARRIER) == ()
     assert read(malo, PUBLIC, OWNER, MEMBERS) == (malo, PUBLIC, MEMBERS)
+
+
+def test_elsewhere_those_named_and_our_own_collections_open_what_is_ours():
+    named = (PUBLIC, OWNER, AWA, f"{CARRIER}/followers", f"{OWNER}/followers", f"{OWNER}/network", AWA)
+    assert peer_readers(named, base=NANTES) == (AWA, f"{OWNER}/followers", f"{OWNER}/network")
+    other = f"{NANTES}.evil.example/actors/coop"
+    assert peer_readers([other, f"{other}/followers"], base=NANTES) == (other,)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_mission_is_kept_and_shown_on_the_board():
     (put,), (listing,) = of_kind(effects, PutObject), of_kind(effects, PutListing)
     assert (put.id, put.owner, put.object_class, put.local) == (MISSION, OWNER, "Mission", True)
     assert put.document == chain.document
-    assert put.readers == listing.readers == (PUBLIC, MEMBERS, OWNER)
+    assert put.readers == listing.readers == (PUBLIC, MEMBERS, OWNER, f"{OWNER}/followers")
 
 
 @pytest.mark.parametrize("state", ["published", "expired", "withdrawn"])
@@ -168,7 +168,7 @@ def test_a_public_mission_is_everybodys_to_read_while_it_engages_nobody(state: s
 @pytest.mark.parametrize("state", ["assigned", "started", "delivered", "accepted", "settled", "cancelled"])
 def test_a_mission_that_engages_somebody_is_not_the_publics(state: str):
     activity, chain = published(state)
-    assert proposal_readers(chain, activity, a_scene()) == (MEMBERS, OWNER)
+    assert proposal_readers(chain, activity, a_scene()) == (MEMBERS, OWNER, f"{OWNER}/followers")
 
 
 def test_what_a_peer_shows_its_followers_our_members_read():

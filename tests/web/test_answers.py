@@ -67,7 +67,9 @@ def test_a_created_activity_is_shown_with_its_place():
 
 def test_a_tombstone_is_an_activitystreams_document():
     gone = Gone("gone", "Deleted.", extra={"tombstone": {"type": "Tombstone", "id": "x"}})
-    response = answers.tombstone(gone)
+    for public, cache in ((True, answers.PUBLIC_CACHE), (False, answers.PRIVATE_CACHE)):
+        assert answers.tombstone(gone, public=public).headers["Cache-Control"] == cache
+    response = answers.tombstone(gone, public=True)
     assert (response.status, response.content_type) == (410, "application/activity+json")
     document = strict_json.loads(response.body)  # type: ignore[arg-type]
     assert document == {"@context": "https://www.w3.org/ns/activitystreams", "type": "Tombstone", "id": "x"}

@@ -83,6 +83,8 @@ async def test_activitystreams_may_be_asked_for_in_every_way(
         "Authorization",
         "Accept-Language",
         "Cookie",
+        "Signature",
+        "Signature-Input",
     }
 
 

@@ -78,7 +78,10 @@ async def test_every_answer_protects_its_reader(client: Any):
         if path.startswith("/contexts/"):
             assert "Vary" not in headers
         else:
-            assert headers["Vary"] == "Accept, Authorization, Accept-Language, Cookie"
+            assert (
+                headers["Vary"]
+                == "Accept, Authorization, Accept-Language, Cookie, Signature, Signature-Input"
+            )
 
 
 async def test_a_document_cannot_act_as_a_page(client: Any, reader: FakeReader):
