@@ -41,14 +41,14 @@ async def read_object(iri: str, *, actor: Asking, world: World) -> StoredObject:
     """
     instance = world.instance
 
-    async def find(reader: Reader) -> StoredObject | None:
+    async def shown(reader: Reader) -> StoredObject | None:
         stored = await reader.object(iri)
         if stored is None or may_read(actor, stored.readers, stored.owner, instance):
             return stored
         # (1) Whoever has agreed on something sees what about: who works on a mission of ours need not follow us.
         return stored if isinstance(actor, Visitor) and await _is_engaged(reader, actor, iri) else None
 
-    stored = await world.store.read(find)
+    stored = await world.store.read(shown)
     if stored is None:
         raise NotFound("not-found", "There is nothing here that you may read.", received=iri)
     if stored.deleted_at is not None:

@@ -58,6 +58,4 @@ async def show(request: web.Request) -> web.Response:
         ours = (instance.coop, instance.application)
         page = services.pages
         return await (page.coop(request) if actor.id in ours else page.profile(request, actor))
-    if guarded:
-        auth.check_open(request, asking)
     return answers.as2(request, actor.document, media=media, public=asking is None)

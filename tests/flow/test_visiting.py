@@ -157,6 +157,16 @@ async def test_what_a_state_lets_pass_is_what_it_lets_read(
     assert len(told["chains"]) == 2
 
 
+async def test_whoever_does_not_go_on_is_no_party(federation: Federation):
+    nantes, lyon = federation.nantes, federation.lyon
+    awa = await lyon.member("awa")
+    engagement = await an_engagement(federation, awa, await a_published_mission(nantes))
+    chain, worker = await nantes.chain(engagement), await visitor(federation, awa)
+    assert chain is not None
+    assert worker.is_party(chain)
+    assert not replace(worker, goes_on=False).is_party(chain)
+
+
 async def test_an_engagement_is_for_the_server_of_a_party_alone(federation: Federation):
     nantes, lyon, alpes = federation.nantes, federation.lyon, federation.alpes
     awa = await lyon.member("awa")

@@ -76,6 +76,15 @@ def test_a_get_of_another_time_path_or_method_or_by_another_key_is_refused(ask: 
     assert refused(ask(), keys_of(), timedelta(hours=2)) == "clock-skew"
 
 
+@pytest.mark.parametrize("ask", [cavage, message])
+def test_what_is_old_is_refused_before_a_key_is_looked_for(ask: Any):
+    old = {"date": NOW - timedelta(hours=2)} if ask is cavage else {"created": NOW - timedelta(hours=2)}
+    visit = open_visit(ask(**old), public_origin=NANTES, allow_origins=frozenset())
+    assert visit is not None
+    with pytest.raises(Unverified, match="clock-skew"):
+        check_visit(visit, public_origin=NANTES, now=NOW, window=WINDOW)
+
+
 def test_too_little_signed_is_refused():
     assert refused(resigned(cavage(), covered=["(request-target)", "date"])) == "coverage-insufficient"
     assert refused(resigned(cavage(), covered=["host", "date"])) == "coverage-insufficient"
@@ -105,11 +114,10 @@ def test_a_key_that_is_nowhere_is_nobodys(key_id: str):
 
 def test_a_key_of_an_actor_elsewhere_opens_nothing():
     """Its document says that it is the actor of another server, whom the operator may have let in."""
-    elsewhere = f"{MALLORY}/actors/coop"
-    borrowed = {**an_actor(), "id": elsewhere}
-    assert refused(cavage(), KeyDocument(borrowed, NOW)) == "key-owner-mismatch"
-    like = f"{LYON}.evil.example/actors/coop"
-    assert refused(cavage(), KeyDocument({**an_actor(), "id": like}, NOW)) == "key-owner-mismatch"
+    for elsewhere in (f"{MALLORY}/actors/coop", f"{LYON}.evil.example/actors/coop"):
+        key = {**an_actor()["publicKey"], "owner": elsewhere}
+        listed = {**an_actor(), "id": elsewhere, "publicKey": key}
+        assert refused(cavage(), KeyDocument(listed, NOW)) == "key-owner-mismatch"
 
 
 @pytest.mark.parametrize(

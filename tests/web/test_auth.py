@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from fedcoop.flow.world import World
 from fedcoop.protocol import limits
 from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.shape import PUBLIC
+from fedcoop.web.admission import Rates
 from fedcoop.web.auth import SESSION_COOKIE
 from fedcoop.web.services import Services
-from tests.conftest import StoppedClock
+from tests.conftest import NOON, StoppedClock
 from tests.web.conftest import (
     ALICES_SIGN_IN,
     ALICES_TOKEN,
@@ -212,11 +214,32 @@ async def test_what_was_shown_to_a_peer_stays_with_it(client: Any, gate: Gate):
             }
 
 
+async def test_that_something_is_gone_stays_with_whom_it_was_for(client: Any, gate: Gate, reader: FakeReader):
+    reader.put(
+        an_object("/missions/g", readers=[f"{COOP}/followers"], deleted_at=NOON, former_type="Mission")
+    )
+    assert (await client.get("/missions/g", headers=AS2)).status == 404
+    gone = await client.get("/missions/g", headers=SIGNED)
+    assert (gone.status, gone.headers["Cache-Control"]) == (410, "private, no-store")
+
+
+async def test_what_is_signed_is_counted_where_unsigned_it_is_not(
+    services: Services, serve: Serve, gate: Gate
+):
+    client = await serve(replace(services, rates=Rates(reads_per_address=(1, timedelta(minutes=5)))))
+    proxied = {"X-Forwarded-For": "192.0.2.1"}
+    for _ in range(3):
+        assert (await client.get("/actor", headers={**AS2, **proxied})).status == 200
+    answers = [(await client.get("/actor", headers={**SIGNED, **proxied})).status for _ in range(2)]
+    assert answers == [200, 429]
+
+
 async def test_a_peer_is_told_how_many_follow_and_not_who(client: Any, gate: Gate, reader: FakeReader):
     reader.follows[(COOP, "followers")] = [BOB, f"{BASE}/actors/alice"]
     for path in ("followers?page=first", "members?page=first"):
-        shown = await (await client.get(f"/actors/coop/{path}", headers=SIGNED)).json(content_type=None)
-        assert "orderedItems" not in shown
+        response = await client.get(f"/actors/coop/{path}", headers=SIGNED)
+        assert response.status == 200
+        assert "orderedItems" not in await response.json(content_type=None)
 
 
 async def test_a_bad_signature_is_refused_even_for_what_is_public(client: Any, gate: Gate):
