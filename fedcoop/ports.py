@@ -330,6 +330,8 @@ class DeliveryQuery:
     origin: str | None = None
     states: tuple[DeliveryState, ...] = ()
     limit: int = 100
+    before: int | None = None
+    """Only those that were owed before the delivery of this id: the next page."""
 
 
 @dataclass(frozen=True, slots=True)

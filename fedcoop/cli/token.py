@@ -63,7 +63,8 @@ def new(
         typer.Option(
             "--scope",
             help=say(
-                "read, write, follow or tokens (repeatable).", "read, write, follow ou tokens (répétable)."
+                "read, write, follow, tokens or operate (repeatable).",
+                "read, write, follow, tokens ou operate (répétable).",
             ),
         ),
     ] = None,

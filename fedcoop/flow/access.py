@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from fedcoop.errors import Invalid, NotFound, Unavailable, Unverified
-from fedcoop.flow.world import World
+from fedcoop.errors import Forbidden, Invalid, NotFound, Unavailable, Unverified
+from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, Token, Transaction
 from fedcoop.protocol import limits, scopes
 from fedcoop.protocol.messages import Document
+from fedcoop.protocol.roles import Right, RoleName, allows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ async def token_behind(secret: str, world: World) -> Token:
     now = world.clock()
     # (1) Only what we gave out, until its end: a revoked one is gone from the table.
     # (2) What a browser sends by itself is no token.
-    if found is None or not _in_force(found, now) or found.scopes == scopes.PAGES:
+    if found is None or not _in_force(found, now) or scopes.is_sign_in(found.scopes):
         raise Unverified(
             "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
         )
@@ -58,14 +59,15 @@ async def begin_session(world: World, by: Token) -> NewToken:
     now, secret = world.clock(), secrets.token_urlsafe(32)
     end = now + limits.SESSION_LIFE
     expires = end if by.expires is None else min(end, by.expires)
-    kept = Token(hash_token(secret), by.actor, now, scopes.PAGES, "", expires, now, by.hash)
+    leave = scopes.of_sign_in(by.scopes)
+    kept = Token(hash_token(secret), by.actor, now, leave, "", expires, now, by.hash)
 
     async def begin(tx: Transaction) -> None:
         # (1) Nothing begins with what has ended.
         if await tx.token(by.hash) is None:
             raise Unverified("token-invalid", "This access token was revoked.")
         await tx.forget_tokens(now)
-        open_ones = [token for token in await tx.tokens_of(by.actor) if token.scopes == scopes.PAGES]
+        open_ones = [token for token in await tx.tokens_of(by.actor) if scopes.is_sign_in(token.scopes)]
         # (2) Somebody who signs in again and again pushes out the oldest, and fills no table.
         for token in open_ones[: max(0, len(open_ones) + 1 - limits.MAX_SESSIONS)]:
             await tx.end_token(token.hash)
@@ -80,7 +82,7 @@ async def session_behind(secret: str, world: World) -> Token:
     found = await _kept(hash_token(secret), world)
     now = world.clock()
     # (1) An access token in a cookie opens nothing: a sign-in is begun on the page for it.
-    if found is None or found.scopes != scopes.PAGES or not _in_force(found, now):
+    if found is None or not scopes.is_sign_in(found.scopes) or not _in_force(found, now):
         raise Unverified("token-invalid", "This sign-in has ended.")
     await _note_use(found, now, world)
     return found
@@ -92,10 +94,47 @@ async def end_session(secret: str, world: World) -> None:
 
     async def end(tx: Transaction) -> None:
         found = await tx.token(hashed)
-        if found is not None and found.scopes == scopes.PAGES:
+        if found is not None and scopes.is_sign_in(found.scopes):
             await tx.end_token(hashed)
 
     await world.store.write(end)
+
+
+def role_of(actor: str, instance: Instance) -> RoleName:
+    """Return what somebody is here: whoever speaks for the co-operative operates its instance."""
+    return "operator" if actor == instance.coop else "member"
+
+
+async def may(sign_in: Token, right: Right, world: World) -> bool:
+    """Tell whether this may be done with a sign-in."""
+    try:
+        await check_right(sign_in, right, world)
+    except Forbidden:
+        return False
+    return True
+
+
+async def check_right(sign_in: Token, right: Right, world: World) -> None:
+    """Pass when this may be done with a sign-in.
+
+    Raises:
+        Forbidden: it was begun with a token that was not given leave to operate (`scope-missing`), or its owner's role
+            does not allow it (`role-missing`).
+    """
+    # (1) A token that was made for reading a calendar opens no operator's page, whosever it is.
+    if "operate" not in sign_in.scopes:
+        raise Forbidden(
+            "scope-missing",
+            "You signed in with a token that was not given leave to do this.",
+            expected="operate",
+            received=" ".join(sign_in.scopes),
+        )
+    # (2) And the role is looked up for each request: it ends at once.
+    role = role_of(sign_in.actor, world.instance)
+    if not allows(role, right):
+        raise Forbidden(
+            "role-missing", "This is for those who operate this instance.", expected="operator", received=role
+        )
 
 
 async def new_token(
@@ -146,7 +185,7 @@ async def new_token(
         if by is not None and await tx.token(by.hash) is None:
             raise Unverified("token-invalid", "This access token was revoked.")
         await tx.forget_tokens(now)
-        held = [token for token in await tx.tokens_of(actor) if token.scopes != scopes.PAGES]
+        held = [token for token in await tx.tokens_of(actor) if not scopes.is_sign_in(token.scopes)]
         if len(held) >= limits.MAX_TOKENS:
             raise Invalid(
                 "guard-failed",
@@ -209,7 +248,7 @@ async def scope_to_say(document: Document, world: World) -> str:
 
 def _in_force(token: Token, now: datetime) -> bool:
     # A browser that was left alone for long may be in other hands.
-    idle = token.scopes == scopes.PAGES and now >= (token.used or token.created) + limits.SESSION_IDLE
+    idle = scopes.is_sign_in(token.scopes) and now >= (token.used or token.created) + limits.SESSION_IDLE
     return not idle and (token.expires is None or now < token.expires)
 
 

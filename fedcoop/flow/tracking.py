@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from fedcoop.errors import NotFound
-from fedcoop.flow.world import World
+from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Delivery, DeliveryQuery, DeliveryState, Health, Reader, StoredActivity
 from fedcoop.protocol.circuit import CircuitState
 from fedcoop.protocol.limits import MAX_RECIPIENTS
@@ -54,8 +54,8 @@ async def deliveries_of(activity_id: str, *, actor: str, world: World) -> dict[s
 
     async def find(reader: Reader) -> tuple[StoredActivity | None, tuple[Tracked, ...]]:
         stored = await reader.activity(activity_id)
-        # (1) What somebody says, and to whom, is theirs to see, and their co-op's, which speaks for them.
-        if stored is None or not stored.local or actor not in (stored.actor, world.instance.coop):
+        # (1) Whoever may not see it is told what everybody is told of an activity that there is not.
+        if stored is None or not _is_told(actor, stored, world.instance):
             return None, ()
         return stored, await _tracked(reader, DeliveryQuery(activity_id, limit=MAX_RECIPIENTS))
 
@@ -70,6 +70,20 @@ async def deliveries_of(activity_id: str, *, actor: str, world: World) -> dict[s
         "refused": stored.refused,
         "deliveries": [shown(one) for one in tracked],
     }
+
+
+async def became_of(
+    reader: Reader, activities: Iterable[StoredActivity], *, actor: str | None, instance: Instance
+) -> Mapping[str, tuple[Tracked, ...]]:
+    """Return what became of each of these activities that `actor` is told of, by id: its sender's, and our co-op's."""
+    theirs = [stored for stored in activities if _is_told(actor, stored, instance)]
+    queries = [DeliveryQuery(stored.id, limit=MAX_RECIPIENTS) for stored in theirs]
+    return {str(query.activity_id): await _tracked(reader, query) for query in queries}
+
+
+def _is_told(actor: str | None, stored: StoredActivity, instance: Instance) -> bool:
+    # (1) What somebody says, and to whom, is theirs to see, and their co-op's, which speaks for them.
+    return stored.local and actor in (stored.actor, instance.coop)
 
 
 async def track(query: DeliveryQuery, *, world: World) -> tuple[Tracked, ...]:

@@ -3759,6 +3759,7 @@ CODE_LISTS: Mapping[str, Codes] = MappingProxyType(
                 "token-missing": Label("Jeton absent", "Token missing"),
                 "token-invalid": Label("Jeton refusé", "Token refused"),
                 "scope-missing": Label("Droit absent du jeton", "Scope missing"),
+                "role-missing": Label("Rôle requis", "Role missing"),
                 "not-in-allow-list": Label("Coopérative pas encore admise", "Co-operative not admitted yet"),
                 "blocked": Label("Expéditeur bloqué", "Sender blocked"),
                 "frozen": Label("Coopérative gelée", "Co-operative frozen"),
@@ -5957,6 +5958,14 @@ PROBLEMS: Mapping[str, Problem] = MappingProxyType(
             "Scope missing",
             "Ce jeton ne permet pas cela ; créez-en un qui a le droit nommé dans « expected ».",
             'This token may not do this; make one that has the scope named in "expected".',
+        ),
+        "role-missing": Problem(
+            "role-missing",
+            403,
+            "Rôle requis",
+            "Role missing",
+            "Cette page est réservée au rôle nommé dans « expected » ; connectez-vous avec un compte qui l'a, ou demandez-le à votre coopérative.",
+            'This page is for the role named in "expected"; sign in with an account that has it, or ask your co-operative for it.',
         ),
         "not-in-allow-list": Problem(
             "not-in-allow-list",

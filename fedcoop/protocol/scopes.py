@@ -35,13 +35,35 @@ SCOPES: Final[Mapping[str, Scope]] = {
     "tokens": Scope(
         Label("Voir, créer et révoquer vos jetons d’accès", "See, make and revoke your access tokens"), False
     ),
+    "operate": Scope(
+        Label(
+            "Ouvrir les pages d’exploitation, si vous avez ce rôle",
+            "Open the operator’s pages, if you have that role",
+        ),
+        False,
+    ),
 }
 """Every scope by its name on the wire. None includes another."""
 
 ALL: Final = tuple(SCOPES)
 
 PAGES: Final = ("pages",)
-"""What a sign-in in a browser has instead: it opens pages for reading, as a cookie, and nothing as a token."""
+"""What a sign-in in a browser has instead: it opens pages, as a cookie, and nothing as a token. Beside it a sign-in has
+`operate` where what it was begun with has."""
+
+
+def of_sign_in(begun_with: Collection[str]) -> tuple[str, ...]:
+    """Return the scopes of a sign-in that is begun with a token of these.
+
+    >>> of_sign_in(("read", "write")), of_sign_in(ALL)
+    (('pages',), ('pages', 'operate'))
+    """
+    return (*PAGES, "operate") if "operate" in begun_with else PAGES
+
+
+def is_sign_in(scopes: Collection[str]) -> bool:
+    """Tell whether these are the scopes of a sign-in in a browser, and not of a token."""
+    return "pages" in scopes
 
 
 def checked(asked: Iterable[str], *, within: Collection[str] = ALL) -> tuple[str, ...]:

@@ -195,6 +195,8 @@ async def deliveries(connection: AsyncConnection, query: DeliveryQuery) -> tuple
         asked = asked.order_by(t.delivery.c.id.desc())
     if query.origin is not None:
         asked = asked.where(t.lane.c.origin == query.origin)
+    if query.before is not None:
+        asked = asked.where(t.delivery.c.id < query.before)
     if query.states:
         asked = asked.where(t.delivery.c.state.in_(query.states))
     rows = (await connection.execute(asked.limit(query.limit))).all()

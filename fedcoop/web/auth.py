@@ -13,7 +13,7 @@ from fedcoop.flow import access, visiting
 from fedcoop.flow.visiting import Asking
 from fedcoop.ports import Token
 from fedcoop.protocol.messages import RawRequest
-from fedcoop.protocol.scopes import PAGES
+from fedcoop.protocol.scopes import is_sign_in
 from fedcoop.protocol.visiting import SIGNED_BY
 from fedcoop.web.admission import ADMISSION
 from fedcoop.web.negotiation import prefers_html
@@ -38,13 +38,10 @@ async def requester(request: web.Request) -> str | None:
         Forbidden: it is one without the scope `read` (`scope-missing`), for the same reason.
         RateLimited: this address has tried too many bad tokens.
     """
-    if _TOKEN not in request:
-        sent = "Authorization" in request.headers
-        request[_TOKEN] = await _by_header(request) if sent else await _by_cookie(request)
-    token = request[_TOKEN]
+    token = await _token(request)
     if token is None:
         return None
-    if token.scopes != PAGES:
+    if not is_sign_in(token.scopes):
         check_scope(token, "read")
     return token.actor
 
@@ -83,6 +80,13 @@ def check_open(request: web.Request, asking: Asking) -> None:
             "Here only servers that we work with read, by a signed request.",
             expected="Signature-Input and Signature (RFC 9421), or Signature (draft-cavage-http-signatures-12)",
         )
+
+
+async def signed_in(request: web.Request) -> Token | None:
+    """Return the sign-in of the person who reads this page; None when nobody is signed in. Raises as `requester`."""
+    token = await _token(request)
+    # A program with a token reads what it may read; what only people do, it does with its own addresses.
+    return token if token is not None and is_sign_in(token.scopes) else None
 
 
 async def speaker(request: web.Request, *one_of: str) -> Token:
@@ -142,6 +146,13 @@ async def _by_header(request: web.Request) -> Token:
         if address is not None:
             sign_in.charge(address)
         raise
+
+
+async def _token(request: web.Request) -> Token | None:
+    if _TOKEN not in request:
+        sent = "Authorization" in request.headers
+        request[_TOKEN] = await _by_header(request) if sent else await _by_cookie(request)
+    return request[_TOKEN]
 
 
 def session_cookie(request: web.Request) -> str:

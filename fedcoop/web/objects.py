@@ -58,10 +58,14 @@ async def _found(request: web.Request, asking: Asking) -> tuple[StoredObject, Me
 
 
 async def show_activity(request: web.Request) -> web.Response:
-    """Answer with an activity as it was signed."""
-    services, asking = request.app[SERVICES], await auth.reader_of(request)
+    """Answer with an activity as it was signed, or its page."""
+    services, asking = request.app[SERVICES], await auth.reader_of(request, page=True)
     found = await reading.read_activity_document(iri_of(request), actor=asking, world=services.world)
-    media = answers.wanted(request, *answers.AS2)
+    # (1) As with an object: a page is for whom it knows.
+    media = answers.wanted_of_object(request, has_page=not isinstance(asking, Visitor))
+    if media is HTML and services.pages is not None:
+        return await services.pages.activity(request, found)
+    auth.check_open(request, asking)
     return answers.as2(request, found, media=media, public=asking is None)
 
 

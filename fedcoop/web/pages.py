@@ -18,13 +18,16 @@ from markupsafe import Markup
 from fedcoop.errors import NotFound
 from fedcoop.flow import reading
 from fedcoop.flow.peering import standing
+from fedcoop.flow.tracking import became_of
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import BoardPage, BoardQuery, Reader, StoredActor, StoredObject
-from fedcoop.protocol.messages import Chain
+from fedcoop.protocol.messages import Chain, Document
 from fedcoop.protocol.model import PROBLEMS
 from fedcoop.web import answers, auth, negotiation
 from fedcoop.web.pages_frame import Frame, drawing, known_actors, static_file
 from fedcoop.web.pages_history import History, history
+from fedcoop.web.pages_message import message_page
+from fedcoop.web.pages_operator import Operator
 from fedcoop.web.pages_search import RADII, Finder, Search
 from fedcoop.web.pages_sign_in import SignIn
 from fedcoop.web.pages_views import Actors, Engagement, Views, owners
@@ -73,6 +76,7 @@ class HtmlPages:
         self._instance = world.instance
         self._frame = Frame(world)
         self._sign_in = SignIn(world, self._frame)
+        self._operator = Operator(world, self._frame)
         self._finder = Finder(world.instance)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -84,6 +88,7 @@ class HtmlPages:
             web.get("/vocab/diagrams/{name}", self.diagram),
             web.get("/static/{name}", static_file),
             *self._sign_in.routes(),
+            *self._operator.routes(),
         )
 
     # -- pages -----------------------------------------------------------------------------------------------
@@ -162,7 +167,7 @@ class HtmlPages:
             reader: Reader,
         ) -> tuple[Chain | None, History | None, Sequence[Engagement], Actors, Sequence[Told]]:
             chain = await reader.chain(obj.id)
-            told = await _history(reader, views, chain) if chain else None
+            told = await _history(reader, views, chain, viewer) if chain else None
             # (2) An engagement is for its parties (privacy class P2), whoever may read the proposal.
             theirs = [
                 c for c in await reader.engagements(obj.id) if reading.is_party(viewer, c, self._instance)
@@ -202,7 +207,8 @@ class HtmlPages:
             if chain is None or not reading.is_party(viewer, chain, self._instance):
                 return None
             peers = await _standing(reader, [chain], self._instance)
-            return (await _seen(reader, views, [chain]))[0], await _history(reader, views, chain), peers
+            told = await _history(reader, views, chain, viewer)
+            return (await _seen(reader, views, [chain]))[0], told, peers
 
         found = await self._world.store.read(ask)
         if found is None:
@@ -218,6 +224,10 @@ class HtmlPages:
             source=engagement.id,
             history_source=f"/history?id={quote(engagement.id, safe='')}",
         )
+
+    async def activity(self, request: web.Request, document: Document) -> web.Response:
+        """Return a message; for its sender, what became of it."""
+        return await message_page(request, document, frame=self._frame, world=self._world)
 
     async def profile(self, request: web.Request, actor: StoredActor) -> web.Response:
         """Return a member's profile; the co-operative's is its own page."""
@@ -343,10 +353,11 @@ async def _engagements(reader: Reader, views: Views, party: str) -> tuple[Engage
     return await _seen(reader, views, (await reader.engagements_of(party))[:MAX_ENGAGEMENTS])
 
 
-async def _history(reader: Reader, views: Views, chain: Chain) -> History:
+async def _history(reader: Reader, views: Views, chain: Chain, viewer: str | None) -> History:
     links, activities = await reader.links(chain.id), await reader.history(chain.id)
     actors = await known_actors(reader, [activity.actor for activity in activities])
-    return history(views, chain, links, activities, actors)
+    told_of = await became_of(reader, activities, actor=viewer, instance=views.instance)
+    return history(views, chain, links, activities, actors, told_of)
 
 
 def _scrolling(fragment: str) -> str:

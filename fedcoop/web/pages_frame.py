@@ -18,6 +18,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fedcoop.errors import FedcoopError, NotFound
+from fedcoop.flow import access
 from fedcoop.flow.world import World
 from fedcoop.ports import Reader
 from fedcoop.web import auth, negotiation
@@ -60,6 +61,8 @@ class Page:
     form: str
     """What a form sends along, so that only our own pages can send it; empty when nobody is signed in."""
     zone_known: bool
+    operator: bool
+    """Whether the reader may open the operator's pages."""
 
     @property
     def language(self) -> str:
@@ -91,7 +94,7 @@ class Frame:
         A `?lang=` in the address is remembered, so that a language is chosen once.
         """
         language = negotiation.language(request)
-        viewer = await self._viewer(request)
+        viewer, operator = await self._viewer(request)
         page = Page(
             words=words(language),
             site=self._instance.name,
@@ -102,6 +105,7 @@ class Frame:
             viewer=viewer,
             form=auth.form_token(request) if viewer else "",
             zone_known=zone()[1],
+            operator=operator,
         )
         text = environment(language).get_template(template).render(page=page, **context)
         headers = {**HEADERS, "Content-Language": language}
@@ -117,15 +121,18 @@ class Frame:
             )
         return response
 
-    async def _viewer(self, request: web.Request) -> Party | None:
+    async def _viewer(self, request: web.Request) -> tuple[Party | None, bool]:
+        """Return who reads, and whether they operate this instance."""
         try:
             actor = await auth.requester(request)
+            signed_in = await auth.signed_in(request)
         except FedcoopError:
-            return None
+            return None, False
         if actor is None:
-            return None
+            return None, False
         actors = await self._world.store.read(lambda reader: known_actors(reader, [actor]))
-        return self.views(request).party(actor, actors)
+        operator = signed_in is not None and await access.may(signed_in, "see-deliveries", self._world)
+        return self.views(request).party(actor, actors), operator
 
 
 async def known_actors(reader: Reader, ids: Sequence[str]) -> Actors:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from fedcoop.errors import FedcoopError
+from fedcoop.flow.tracking import Tracked
 from fedcoop.ports import StoredActivity
 from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.messages import Chain, Document, Link
@@ -19,6 +20,7 @@ from fedcoop.protocol.proof import verify_document
 from fedcoop.protocol.shape import class_of
 from fedcoop.protocol.strict_json import loads
 from fedcoop.web import pages_content as read
+from fedcoop.web.pages_deliveries import Fate, fate
 from fedcoop.web.pages_views import Actors, Moment, Party, State, Views
 
 SHOWN_AT_EACH_END: Final = 8
@@ -54,6 +56,8 @@ class Entry:
     confirmed: bool
     linked: bool
     """True when it names the digest of the one before it, and its own bytes have the digest that the chain holds."""
+    fate: Fate | None
+    """What became of it, for whoever said it; None for everybody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,11 @@ def history(
     links: Sequence[Link],
     activities: Sequence[StoredActivity],
     actors: Actors,
+    told_of: Mapping[str, Sequence[Tracked]] = {},
 ) -> History:
-    """Return the history of `chain`, oldest first."""
+    """Return the history of `chain`, oldest first; of the steps in `told_of` also what became of them."""
     by_id = {activity.id: activity for activity in activities}
-    told = _Teller(views, chain, actors)
+    told = _Teller(views, chain, actors, told_of)
     entries = tuple(
         told.entry(link, by_id[link.activity_id])
         for link in sorted(links, key=lambda link: link.version)
@@ -98,8 +103,11 @@ def short(value: str) -> str:
 class _Teller:
     """Tells one chain from its beginning; what an answer refers to is known from what came before it."""
 
-    def __init__(self, views: Views, chain: Chain, actors: Actors) -> None:
+    def __init__(
+        self, views: Views, chain: Chain, actors: Actors, told_of: Mapping[str, Sequence[Tracked]]
+    ) -> None:
         self._views = views
+        self._told_of = told_of
         self._chain = chain
         self._actors = actors
         self._lifecycle = LIFECYCLES[chain.kind]
@@ -132,6 +140,7 @@ class _Teller:
             signature=self._signature(stored, doc),
             confirmed=link.confirmed,
             linked=linked,
+            fate=fate(self._views, tracked) if (tracked := self._told_of.get(stored.id)) else None,
         )
 
     def _follows(self, doc: Document) -> bool:

@@ -6,27 +6,19 @@ with the token itself, by a client. It ends with its token, by signing out, unus
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Iterable, Mapping
-from typing import Final
-from urllib.parse import parse_qs
+from collections.abc import Iterable
 
 from aiohttp import web
-from yarl import URL
 
-from fedcoop.errors import Forbidden, UnsupportedMedia, Unverified
+from fedcoop.errors import Forbidden, Unverified
 from fedcoop.flow import access
 from fedcoop.flow.world import World
 from fedcoop.protocol import limits
-from fedcoop.protocol.limits import KIB
-from fedcoop.web import auth, negotiation
+from fedcoop.web import auth, forms, negotiation
 from fedcoop.web.admission import ADMISSION
-from fedcoop.web.bodies import read_body
+from fedcoop.web.forms import within
 from fedcoop.web.pages_frame import HEADERS, Frame
 from fedcoop.web.pages_text import words
-
-MAX_FORM: Final = 8 * KIB
-"""Bytes of the form: a token has 43."""
 
 
 class SignIn:
@@ -50,8 +42,8 @@ class SignIn:
 
     async def enter(self, request: web.Request) -> web.Response:
         """Begin a sign-in for a good token, in a cookie that scripts cannot read and other sites cannot use."""
-        self._from_here(request)
-        sent = await _fields(request)
+        forms.from_here(request)
+        sent = await forms.fields(request)
         token, following = sent.get("token", "").strip(), within(sent.get("next"))
         address = request.app[ADMISSION].address(request)
         if address is not None:
@@ -82,15 +74,11 @@ class SignIn:
 
     async def leave(self, request: web.Request) -> web.Response:
         """End the sign-in, here and in the database."""
-        self._from_here(request)
+        forms.from_here(request)
         name = auth.session_cookie(request)
         secret = request.cookies.get(name)
         if secret is not None:
-            sent = (await _fields(request)).get("form", "")
-            if not hmac.compare_digest(sent.encode(), auth.form_token(request).encode()):
-                raise Forbidden(
-                    "wrong-party", "This form is not of your present sign-in. Load the page again."
-                )
+            forms.of_this_sign_in(request, await forms.fields(request))
             await access.end_session(secret, self._world)
         response = _go_on("/")
         response.del_cookie(name, httponly=True, samesite="Lax", secure=self._frame.secure, path="/")
@@ -103,45 +91,6 @@ class SignIn:
             request, "sign_in.html", section="sign-in", status=status, error=error, following=following
         )
 
-    def _from_here(self, request: web.Request) -> None:
-        """Pass when the form was ours: another site's would sign people in as somebody else, or out."""
-        base = self._world.instance.base
-        # (1) What every present browser says of the page that a request comes from.
-        site = request.headers.get("Sec-Fetch-Site", "same-origin")
-        # (2) What older ones say.
-        origin = request.headers.get("Origin", base)
-        if site not in ("same-origin", "none") or origin != base:
-            raise Forbidden("wrong-party", "This form was sent from another site.", expected=base)
-
-
-def within(address: str | None) -> str:
-    """Return a path of our own to go on to after signing in; for anything else the front page.
-
-    >>> within("/missions?q=v\u00e9lo"), within("//elsewhere.example/"), within(None)
-    ('/missions?q=v%C3%A9lo', '/', '/')
-    """
-    # (3) `//host`, `/\\host` and what a browser reads as such are addresses of other servers.
-    if not address or not address.startswith("/") or address[1:2] in ("/", "\\") or not address.isprintable():
-        return "/"
-    try:
-        following = URL(address)
-    except ValueError:
-        return "/"
-    return "/" if following.absolute else str(following)
-
 
 def _go_on(address: str) -> web.Response:
     return web.Response(status=303, headers={**HEADERS, "Location": address, "Cache-Control": "no-store"})
-
-
-async def _fields(request: web.Request) -> Mapping[str, str]:
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise UnsupportedMedia(
-            "unsupported-media-type", "This form is sent urlencoded.", received=request.content_type
-        )
-    body = await read_body(request, most=MAX_FORM)
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
-    except ValueError:
-        return {}
-    return {name: values[0] for name, values in fields.items()}

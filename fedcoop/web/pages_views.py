@@ -384,8 +384,8 @@ class Views:
         return object_id if self.instance.hosts(object_id) else f"/copy?id={quote(object_id, safe='')}"
 
     def source(self, iri: str) -> str:
-        """Return where the bytes of an activity can be read here."""
-        return iri if self.instance.hosts(iri) else f"/source?id={quote(iri, safe='')}"
+        """Return where the bytes of an activity can be read here; at its own address a person reads its page."""
+        return f"/source?id={quote(iri, safe='')}"
 
     # -- wholes ----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from fedcoop.flow.world import World
 from fedcoop.ports import StoredActor, StoredObject
+from fedcoop.protocol.messages import Document
 from fedcoop.web.admission import Rates
 from fedcoop.web.published import Published
 
@@ -46,6 +47,10 @@ class Pages(Protocol):
 
     async def engagement(self, request: web.Request, obj: StoredObject) -> web.Response:
         """An Engagement with its whole signed history."""
+        ...
+
+    async def activity(self, request: web.Request, document: Document) -> web.Response:
+        """An activity, as it was signed; for its sender, what became of it."""
         ...
 
     async def profile(self, request: web.Request, actor: StoredActor) -> web.Response:

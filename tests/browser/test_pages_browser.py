@@ -36,7 +36,7 @@ FLAGS: Final = [
 WIDTHS: Final = (320, 1280)
 PAGES: Final = (
     "coop", "board", "search", "question", "nothing", "mission", "finished", "hostile", "offer", "copy", "profile",
-    "engagement", "missing", "problem", "sign-in", "vocabulary", "term",
+    "engagement", "missing", "problem", "sign-in", "vocabulary", "term", "message", "deliveries", "peers",
 )  # fmt: skip
 EXPECTED_NOISE: Final = re.compile(
     "^verbose|the server responded with a status of 4(04|22)|^failed: .*/static/"
@@ -91,6 +91,9 @@ def addresses(served: Served) -> dict[str, tuple[str, str | None]]:
         "sign-in": ("/sign-in", None),
         "vocabulary": ("/vocab/", None),
         "term": ("/vocab/Mission", None),
+        "message": (served.path(scene.note), served.malos_token),
+        "deliveries": ("/operator/deliveries", scene.coops_token),
+        "peers": ("/operator/peers", scene.coops_token),
     }
 
 
@@ -187,7 +190,20 @@ def walk(page: Page, most: int = 400) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["coop", "board", "question", "mission", "finished", "profile", "sign-in", "missing", "term"]
+    "name",
+    [
+        "coop",
+        "board",
+        "question",
+        "mission",
+        "finished",
+        "profile",
+        "sign-in",
+        "missing",
+        "term",
+        "message",
+        "peers",
+    ],
 )
 def test_a_keyboard_reaches_everything_in_order_and_shows_where_it_is(reading: Window, name: str):
     page = reading.open(name)
@@ -205,7 +221,9 @@ def test_a_keyboard_reaches_everything_in_order_and_shows_where_it_is(reading: W
         assert backwards == [], tops
 
 
-@pytest.mark.parametrize("name", ["coop", "board", "mission", "finished", "profile", "sign-in"])
+@pytest.mark.parametrize(
+    "name", ["coop", "board", "mission", "finished", "profile", "sign-in", "message", "deliveries", "peers"]
+)
 def test_everything_to_press_is_large_enough(reading: Window, name: str):
     """WCAG 2.2, 2.5.8: 24 by 24 pixels, but for links inside a sentence or a line of text."""
     page = reading.open(name)
@@ -302,6 +320,18 @@ def test_somebody_signs_in_reads_and_signs_out(reading: Window):
     page.locator("form[action='/sign-out'] button").click()
     assert page.locator("a.sign-in").is_visible()
     assert "fedcoop_session" not in {c["name"] for c in page.context.cookies()}
+
+
+def test_an_operator_sends_again_what_did_not_arrive(reading: Window):
+    page = reading.open("deliveries")
+    french = page.evaluate("() => document.documentElement.lang") == "fr"
+    page.locator("#state").select_option("retrying")
+    page.locator("form.search button").click()
+    assert "state=retrying" in page.url
+    page.get_by_role("button", name="Renvoyer maintenant" if french else "Send again now").click()
+    assert "state=retrying" in page.url, "one comes back to where one was"
+    said = page.get_by_role("status").inner_text()
+    assert said == ("1 remise part maintenant." if french else "1 delivery is due now.")
 
 
 def test_the_language_is_changed_in_place(reading: Window):

@@ -36,7 +36,7 @@ def test_a_token_made_by_the_operator_opens_and_is_ended_while_the_server_runs(
     [
         (("list", "nobody"), 1, "no member 'nobody'"),
         (("new", "coop", "--name", ""), 1, "needs a name"),
-        (("new", "coop", "--name", "x", "--scope", "admin"), 1, "read write follow tokens"),
+        (("new", "coop", "--name", "x", "--scope", "admin"), 1, "read write follow tokens operate"),
         (("new", "coop", "--name", "x", "--days", "400"), 1, "365"),
         (("new", "coop", "--name", "x", "--days", "999999999"), 1, "365"),
         (("revoke", "coop", "000000000000"), 1, "no such token"),

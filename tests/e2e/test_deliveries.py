@@ -1,13 +1,17 @@
-"""One message to five peers in five states: the command line and C2S show the five as they are."""
+"""One message to five peers in five states: the command line, C2S and the pages show the five as they are."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from html import unescape
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -128,6 +132,53 @@ def say(lyon: LocalInstance, to: list[str], actor: str | None = None, token: str
     return location
 
 
+class Person:
+    """A browser in which somebody has signed in: its cookie, and pages as text."""
+
+    def __init__(self, lyon: LocalInstance, token: str) -> None:
+        self._at = urlsplit(lyon.base).netloc
+        self._cookie = ""
+        status, headers, _ = self._ask("POST", "/sign-in", {"token": token})
+        assert status == 303
+        self._cookie = headers["Set-Cookie"].partition(";")[0]
+
+    def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, Any, str]:
+        connection = HTTPConnection(self._at, timeout=20)
+        headers = {"Accept": "text/html", "Accept-Language": "en", "Cookie": self._cookie}
+        headers |= {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+        try:
+            connection.request(method, path, urlencode(form) if form is not None else None, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read().decode()
+        finally:
+            connection.close()
+
+    def reads(self, path: str) -> str:
+        """Return the text of a page, without its markup."""
+        status, _, text = self._ask("GET", path)
+        assert status == 200, text
+        return " ".join(unescape(re.sub(r"<[^>]*>", " ", text)).split())
+
+    def presses(self, path: str, **fields: str) -> str:
+        """Send the first form of the page that has these fields beside its own; return where it leads."""
+        word = re.search(r'name="form" value="(\w+)"', self._ask("GET", path)[2])
+        assert word is not None
+        status, headers, text = self._ask("POST", path, {"form": word[1], "next": path, **fields})
+        assert status == 303, text
+        return str(headers["Location"])
+
+
+PAGE_SAYS: Final = {
+    "Coop Brest": r"delivered Reached Coop Brest on .{18,22}\.",
+    "Coop Dijon": r"refused Refused by Coop Dijon on .{18,22}\. It answered 403, “Sender blocked”\. Dijon says so\.",
+    "Coop Pau": r"to be tried again Has not reached Coop Pau yet; next try on .{18,22} \(tries so far: 1\)\. "
+    r"It answered 503, “[^”]+”\. Pau says so\.",
+    "Coop Metz": r"waiting to be admitted Coop Metz has not admitted our co-operative yet; next try on .{18,22}\. "
+    r"It answered 403, “Co-operative not admitted yet”\. Metz says so\.",
+    "Coop Nice": r"waiting Waits behind an earlier message to Coop Nice; next try on ",
+}
+
+
 def test_five_peers_five_states_and_a_retry_by_hand(lyon: LocalInstance, peers: dict[str, Peer]) -> None:
     # Something that Nice does not take stands before the message to all.
     first = say(lyon, [peers["Nice"].actor])
@@ -166,19 +217,34 @@ def test_five_peers_five_states_and_a_retry_by_hand(lyon: LocalInstance, peers: 
     for name in ("Coop Pau", "Coop Metz", "Coop Nice"):
         assert by_coop[name]["nextAttempt"] is not None
         assert by_coop[name]["ended"] is None
+    # The pages say the same, to the sender and to the operator.
+    sender, operator = Person(lyon, str(awa["token"])), Person(lyon, lyon.token)
+    own = sender.reads(activity.removeprefix(lyon.base))
+    whole = operator.reads(f"/operator/deliveries?activity={activity}")
+    for name, said in PAGE_SAYS.items():
+        assert re.search(said, own), (name, own)
+        assert re.search(said, whole), (name, whole)
+    peers_page = operator.reads("/operator/peers")
+    assert all(f"{name} allowed" in peers_page for name in states)
     # Nobody else is told that there is such a message.
     malo = lyon.add_member("Malo", status="cape")
     path = f"{activity}/deliveries"
     assert lyon.get(path.removeprefix(lyon.base), token=str(malo["token"])).status == 404
     assert lyon.get(path.removeprefix(lyon.base)).status == 401
+    with pytest.raises(AssertionError):
+        Person(lyon, str(malo["token"])).reads(activity.removeprefix(lyon.base))
     query = f"/api/v1/deliveries?activity={activity}"
     assert lyon.get(query, token=str(malo["token"])).status == 404
     assert {one["to"] for one in lyon.get(query, token=lyon.token).json()["deliveries"]} == set(states)
     # By hand, beside the running server: what was refused, parked, retried or queued goes as soon as it is taken.
     for peer in peers.values():
         peer.answer = (202, "")
-    retried = run("deliveries", "retry", str(lyon.folder), activity)
-    assert retried["due"] == 4
+    pressed = operator.presses("/operator/deliveries", activity=activity, peer=peers["Dijon"].base)
+    assert pressed == "/operator/deliveries?due=1&taken=0"
+    retried = run(
+        "deliveries", "retry", str(lyon.folder), activity, "--state", "retrying", "--state", "parked"
+    )
+    assert retried["due"] == 2
     run("deliveries", "retry", str(lyon.folder), "--peer", peers["Nice"].base)
 
     def arrived() -> bool | None:
@@ -187,6 +253,7 @@ def test_five_peers_five_states_and_a_retry_by_hand(lyon: LocalInstance, peers: 
     assert client.poll(arrived, seconds=20), told(lyon, activity)
     assert {name: peer.took.count(activity) for name, peer in peers.items()} == dict.fromkeys(peers, 1)
     assert peers["Nice"].took == [first, activity]
+    assert "Has not reached" not in operator.reads(f"/operator/deliveries?activity={activity}")
     health = {one["name"]: one for one in run("peer", "health", str(lyon.folder))["peers"]}
     assert set(health) == set(states)
     assert {one["circuit"] for one in health.values()} == {"closed"}

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from fedcoop.errors import Invalid, NotFound, Unavailable, Unverified
+from fedcoop.errors import Forbidden, Invalid, NotFound, Unavailable, Unverified
 from fedcoop.flow import access
 from fedcoop.flow.access import NewToken
 from fedcoop.ports import Token
@@ -305,3 +305,33 @@ async def test_signing_out_ends_a_sign_in_and_never_a_token(federation: Federati
     with pytest.raises(Unverified):
         await access.session_behind(begun.secret, nantes.world)
     await access.token_behind(made.secret, nantes.world)
+
+
+# -- operating ---------------------------------------------------------------------------------------------------
+
+
+async def a_sign_in(coop: Coop, actor: str | None = None, wanted: Any = ALL) -> Token:
+    made = await a_token(coop, actor, wanted=wanted)
+    return (await access.begin_session(coop.world, made.kept)).kept
+
+
+async def test_the_co_op_operates_and_a_member_does_not(federation: Federation):
+    lyon = federation.lyon
+    awa = await lyon.member("awa")
+    coops, members = await a_sign_in(lyon), await a_sign_in(lyon, awa)
+    await access.check_right(coops, "retry-deliveries", lyon.world)
+    with pytest.raises(Forbidden) as refused:
+        await access.check_right(members, "see-deliveries", lyon.world)
+    assert (refused.value.code, refused.value.expected, refused.value.received) == (
+        "role-missing", "operator", "member",
+    )  # fmt: skip
+    assert [await access.may(one, "see-peers", lyon.world) for one in (coops, members)] == [True, False]
+
+
+async def test_a_token_without_that_leave_operates_nothing_whosever_it_is(federation: Federation):
+    lyon = federation.lyon
+    weak = await a_sign_in(lyon, wanted=["read", "write", "follow", "tokens"])
+    with pytest.raises(Forbidden) as refused:
+        await access.check_right(weak, "see-deliveries", lyon.world)
+    assert (refused.value.code, refused.value.expected) == ("scope-missing", "operate")
+    assert not await access.may(weak, "see-deliveries", lyon.world)

@@ -8,8 +8,8 @@ import pytest
 
 from fedcoop.errors import NotFound
 from fedcoop.flow.founding import decide_peer
-from fedcoop.flow.tracking import deliveries_of, peer_health, retry, track
-from fedcoop.ports import DeliveryQuery
+from fedcoop.flow.tracking import became_of, deliveries_of, peer_health, retry, track
+from fedcoop.ports import DeliveryQuery, Reader
 from tests.flow.federation import Coop, Federation, settle
 from tests.flow.stories import a_published_mission, an_engagement
 
@@ -113,3 +113,26 @@ async def test_the_health_of_peers_is_told_by_the_names_that_they_have(federatio
     assert ill.health.oldest_owed == lyon.clock() - timedelta(hours=42)
     (alone,) = await peer_health("https://nobody.example", world=lyon.world)
     assert (alone.name, alone.circuit, alone.p50) == ("nobody.example", "closed", None)
+
+
+async def test_of_many_messages_each_reader_is_told_of_their_own(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa, malo = await lyon.member("awa"), await lyon.member("malo")
+    ours = [await a_note(lyon, awa, nantes.id), await a_note(lyon, malo, nantes.id)]
+    theirs = await a_note(nantes, nantes.id, awa)
+    await settle(federation.office)
+    instance = lyon.world.instance
+
+    async def told(actor: str | None) -> set[str]:
+        async def find(reader: Reader) -> set[str]:
+            known = [await reader.activity(one) for one in (*ours, theirs)]
+            assert all(known)
+            found = await became_of(reader, [one for one in known if one], actor=actor, instance=instance)
+            assert all(one.delivery.state == "delivered" for copies in found.values() for one in copies)
+            return set(found)
+
+        return await lyon.world.store.read(find)
+
+    assert await told(awa) == {ours[0]}
+    assert await told(lyon.id) == set(ours)
+    assert await told(None) == await told(nantes.id) == set()

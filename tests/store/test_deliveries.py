@@ -150,6 +150,17 @@ async def test_deliveries_are_asked_for_by_activity_by_server_and_by_state(store
     assert named(await of(store, activity_id="https://nowhere.example/a")) == []
 
 
+async def test_deliveries_are_read_page_by_page_from_the_newest_on(store: SqlStore):
+    for name in "abcde":
+        await owe(store, name)
+    whole = [one.id for one in await of(store)]
+    first = await of(store, limit=2)
+    second = await of(store, limit=2, before=first[-1].id)
+    third = await of(store, limit=2, before=second[-1].id)
+    assert [one.id for one in (*first, *second, *third)] == whole
+    assert len(whole) == 5
+
+
 async def test_what_has_ended_does_not_slow_a_lane_or_count_as_owed(store: SqlStore):
     await owe(store, "a", "b")
     await ended(store, lambda id_: Delivered((id_,)), lambda id_: Delivered((id_,)))

@@ -70,5 +70,5 @@ async def test_a_token_of_before_keeps_every_scope_and_has_no_end(empty_url: str
     await store.close()
     assert found is not None
     assert (found.scopes, found.name, found.expires, found.used) == (
-        ("read", "write", "follow", "tokens"), "", None, None,
+        ("read", "write", "follow", "tokens", "operate"), "", None, None,
     )  # fmt: skip

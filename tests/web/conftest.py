@@ -284,6 +284,9 @@ class FakePages:
     async def engagement(self, request: web.Request, obj: StoredObject) -> web.Response:
         return a_page(f"engagement {obj.id}")
 
+    async def activity(self, request: web.Request, document: Document) -> web.Response:
+        return a_page(f"activity {document['id']}")
+
     async def profile(self, request: web.Request, actor: StoredActor) -> web.Response:
         return a_page(f"profile {actor.id}")
 

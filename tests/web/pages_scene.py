@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from fedcoop.flow import founding
+from fedcoop.flow import founding, peering
 from fedcoop.flow.founding import Newcomer
 from fedcoop.flow.world import Instance, World
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
@@ -85,6 +85,8 @@ class Scene:
     remote: str
     """A mission of Lyon, as Nantes keeps it."""
     withdrawn: str
+    note: str
+    """A message of Malo's to Lyon, which took it, and to Cimes Communes, which did not answer."""
 
     @property
     def base(self) -> str:
@@ -256,6 +258,8 @@ async def found_scene(folder: Path, base: str = "https://velo-nantes.example") -
     said = _Said()
     await said.proposals(nantes, lyon, alpes, malo.id)
     story, engagement = await _story(nantes, lyon, awa.id)
+    note = await _unanswered(nantes, lyon, alpes, malo.id, office)
+    await _acquaintances(nantes)
     return Scene(
         nantes=nantes,
         lyon=lyon,
@@ -264,6 +268,7 @@ async def found_scene(folder: Path, base: str = "https://velo-nantes.example") -
         awas_token=awa.token or "",
         malo=malo.id,
         coops_token=coops_token,
+        note=note,
         story=story,
         engagement=engagement,
         **said.found,
@@ -410,6 +415,26 @@ async def _story(nantes: Coop, lyon: Coop, awa: str) -> tuple[str, str]:
     tick(minutes=10)
     await nantes.say(nantes.id, "Create", {**receipt, "receiptKind": "paymentConfirmed"})
     return story, engagement
+
+
+async def _unanswered(nantes: Coop, lyon: Coop, alpes: Coop, malo: str, office: PostOffice) -> str:
+    """Say something to two co-ops of which one is not there just now."""
+    office.down = {alpes.base}
+    hello = {"type": "Note", "content": "<p>Atelier ouvert samedi.</p>"}
+    said = await nantes.say(malo, "Create", hello, to=[lyon.id, alpes.id])
+    office.down = set()
+    return said.activity_id
+
+
+async def _acquaintances(nantes: Coop) -> None:
+    """Freeze a co-op, and let another knock."""
+    decide = founding.decide_peer
+    await decide(nantes.world, "https://gelee.example", "allowed", network=False, note="")
+    await decide(
+        nantes.world, "https://gelee.example", "frozen", network=False, note="voir le courriel du 3",
+        reason="En désaccord sur <b>deux factures</b>.", by="Inès",
+    )  # fmt: skip
+    await peering.knocked(nantes.world, "https://inconnue.example")
 
 
 async def _found(

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import pytest
 from aiohttp import web
 
+from fedcoop.errors import Unverified
 from fedcoop.flow import access
 from tests.web.pages_scene import Scene, found_scene
 
@@ -108,6 +109,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self._signed_in: dict[str, str] = {}
+        self._malos = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -139,6 +141,21 @@ class Served:
         """Return the path of one of our own ids."""
         assert iri.startswith(self.base)
         return iri.removeprefix(self.base)
+
+    @property
+    def malos_token(self) -> str:
+        """A token of Malo's that is in force: other tests may have revoked those of before."""
+        world, malo = self.scene.nantes.world, self.scene.malo
+
+        async def in_force() -> str:
+            try:
+                await access.token_behind(self._malos, world)
+            except Unverified:
+                made = await access.new_token(world, malo, name="Test", wanted=["read", "operate"])
+                self._malos = made.secret
+            return self._malos
+
+        return self.run(in_force())
 
     def signed_in(self, token: str) -> str:
         """Return the secret of a sign-in with this token; one for the session, whose clock may move."""

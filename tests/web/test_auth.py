@@ -291,6 +291,11 @@ async def test_the_ways_to_somewhere_else_are_the_same_for_everybody(client: Any
     assert "Location" not in hidden.headers
 
 
+async def test_a_peer_that_signs_is_shown_no_page_of_a_message(client: Any, gate: Gate):
+    odd = {**SIGNED, "Accept": "application/problem+json, text/html;q=0.5, application/activity+json;q=0.1"}
+    assert (await client.get("/activities/1", headers=odd)).content_type == "application/activity+json"
+
+
 async def test_where_only_peers_read_the_unsigned_are_asked_to_sign(closed: Any, gate: Gate):
     for path in (
         *READ,
@@ -324,12 +329,12 @@ async def test_where_only_peers_read_what_a_signature_needs_and_pages_stay_open(
         "/api/v1/health",
     ):
         assert (await closed.get(path, headers=AS2 if "acti" in path else {})).status == 200, path
-    for path in ("/", "/missions", "/missions/p", "/actors/coop"):
+    for path in ("/", "/missions", "/missions/p", "/activities/1", "/actors/coop"):
         assert (await closed.get(path, headers=HTML)).status == 200, path
 
 
 async def test_where_only_peers_read_nobody_gets_a_document_by_asking_for_a_page(closed: Any, gate: Gate):
     half = {"Accept": "text/html, application/activity+json;q=0.5"}
-    for path in ("/activities/1", "/rules/r", "/actors/coop/outbox", "/missions/p/history"):
+    for path in ("/rules/r", "/actors/coop/outbox", "/missions/p/history"):
         response = await closed.get(path, headers=half)
         assert response.status == 401, path

@@ -217,6 +217,12 @@ async def test_an_activity_is_served_as_it_was_signed(client: Any, reader: FakeR
     assert await response.read() == reader.activities[f"{BASE}/activities/1"].body
 
 
+async def test_an_activity_has_a_page_for_people(client: Any, reader: FakeReader):
+    reader.put(an_activity("/activities/1"))
+    shown = await client.get("/activities/1", headers={"Accept": "text/html"})
+    assert await shown.text() == f"activity {BASE}/activities/1"
+
+
 async def test_an_activity_among_others_is_404(client: Any, reader: FakeReader):
     reader.put(an_activity("/activities/1", to=["https://coop-b.example/actors/bob"]))
     assert (await client.get("/activities/1")).status == 404

@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestClient
 
 from fedcoop.web.admission import Rates
 from fedcoop.web.pages import HtmlPages
-from fedcoop.web.pages_sign_in import within
 from fedcoop.web.services import Services
 from tests.web.conftest import ALICE, ALICES_TOKEN, BASE, FakeReader, Serve, a_token
 from tests.web.pages_server import Served
@@ -194,22 +193,3 @@ async def test_what_is_no_sign_in_form_is_refused(
 ):
     client = await serve(services)
     assert (await client.post("/sign-in", **sent)).status == status  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("asked", "followed"),
-    [
-        ("/missions?q=vélo#results", "/missions?q=v%C3%A9lo#results"),
-        ("/", "/"),
-        (None, "/"),
-        ("", "/"),
-        ("//elsewhere.example/", "/"),
-        ("/\\elsewhere.example/", "/"),
-        ("https://elsewhere.example/", "/"),
-        ("missions", "/"),
-        ("/a\r\nSet-Cookie: x=y", "/"),
-        ("/\t/elsewhere.example", "/"),
-    ],
-)
-def test_after_signing_in_one_stays_here(asked: str | None, followed: str):
-    assert within(asked) == followed
