@@ -225,12 +225,14 @@ def routes() -> list[tuple[str, str]]:
     """Return (method, path) of every address, as docs/http.md writes them: without patterns, without OPTIONS."""
     from fedcoop.web.pages import HtmlPages
     from fedcoop.web.pages_operator import Operator
+    from fedcoop.web.pages_programs import Programs
     from fedcoop.web.pages_sign_in import SignIn
 
     # The pages' addresses are fixed; only their handlers need a world.
     pages = HtmlPages.__new__(HtmlPages)
     pages._sign_in = SignIn.__new__(SignIn)
     pages._operator = Operator.__new__(Operator)
+    pages._programs = Programs.__new__(Programs)
     found = [*machine_routes(), *pages.routes()]
     plain = [(route.method, re.sub(r"\{(\w+)(?::[^}]*)?\}", r"<\1>", route.path)) for route in found]
     return list(dict.fromkeys(pair for pair in plain if pair[0] != "OPTIONS"))

@@ -294,6 +294,7 @@ async def serve(
         async with open_world(config, doorbell=bell) as world:
             await _check_founded(world)
             await _check_keys(world, config)
+            await founding.renew_endpoints(world)
             rates = Rates(inbox_per_peer=config.inbox_per_peer, inbox_per_address=config.inbox_per_address)
             application = make_application(Services(world, published(), HtmlPages(world), rates=rates))
             application.cleanup_ctx.append(_workers(world, bell))

@@ -104,12 +104,30 @@ class Token:
     used: datetime | None
     """Last use, to the hour; None: never."""
     begun_with: str | None = None
-    """Of a sign-in in a browser: hash of the token that it was begun with, and ends with."""
+    """Of what was begun with another token, and ends with it: that one's hash."""
+    client: str | None = None
+    """Of what a member allowed a program: the program's `client_id`; its name is in `name`."""
+    kind: Literal["token", "grant"] = "token"
+    """A grant opens nothing itself: a program's access tokens are begun with it, and end with it."""
 
     @property
     def id(self) -> str:
         """What it is called in lists: the beginning of its hash."""
         return self.hash[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """By what a program gets tokens under a grant: a code, then a refresh token that changes at each use."""
+
+    token: str
+    """Hash of the token of kind `grant`, without which this row is nothing."""
+    turn: str
+    """Hash of the changing half of what may be exchanged next; what was exchanged before has another."""
+    redeemed: bool
+    """Whether the code was used: it is a refresh token then."""
+    redirect_uri: str
+    challenge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,12 +517,22 @@ class Transaction(PeerBook, Protocol):
     async def tokens_of(self, actor: str) -> tuple[Token, ...]: ...
     async def token_used(self, token_hash: str, moment: datetime) -> None: ...
     async def end_token(self, token_hash: str) -> None:
-        """Delete it, and the sign-ins that were begun with it."""
+        """Delete it, and whatever was begun with it: sign-ins, grants, and the tokens given under those."""
         ...
 
     async def forget_tokens(self, now: datetime) -> None:
         """Delete those that have run out."""
         ...
+
+    async def renew_token(self, token_hash: str, *, used: datetime, expires: datetime) -> None:
+        """Write down that a grant was used, and until when it lasts now."""
+        ...
+
+    async def put_grant(self, grant: Grant) -> None:
+        """Keep it, in the place of what was kept of the same."""
+        ...
+
+    async def grant(self, token_hash: str) -> Grant | None: ...
 
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
@@ -659,6 +687,10 @@ class Fetcher(Protocol):
 
     async def document(self, url: str, *, signed: bool = False) -> Document:
         """Return the document at `url`, `signed` as we may see it. Raises NotFound, Unavailable or Malformed."""
+        ...
+
+    async def client_document(self, client_id: str) -> Document:
+        """Return what a program says of itself at its `client_id`. Raises Invalid, Unavailable or Malformed."""
         ...
 
 

@@ -551,9 +551,9 @@ def files(generated: dict[Path, str], folders: list[Path], root: Path) -> Iterat
             if path.is_file() and path not in generated:
                 yield f"{path.relative_to(root).as_posix()} is generated from nothing"
     lowered = Counter(str(path).lower() for path in generated)
-    for path, count in lowered.items():
+    for name, count in lowered.items():
         if count > 1:
-            yield f"{path}: two files differ only in upper and lower case"
+            yield f"{name}: two files differ only in upper and lower case"
 
 
 def everything(vocab: Path, data: Json) -> Iterator[str]:

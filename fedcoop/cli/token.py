@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from fedcoop.ports import Token
 
 HELP = say("Access tokens of members.", "Jetons d’accès des membres.")
-HELP_LIST = say("List a member's tokens.", "Liste les jetons d’un membre.")
+HELP_LIST = say(
+    "List a member's tokens, and the programs that the member allowed.",
+    "Liste les jetons d’un membre, et les programmes qu’il a autorisés.",
+)
 HELP_NEW = say(
     "Make a token for a member.\n\nIt is shown once. Without --scope it may read, write and follow.",
     "Crée un jeton pour un membre.\n\nIl n’est montré qu’une fois. Sans --scope il permet read, write et follow.",
@@ -153,6 +156,7 @@ def _document(token: Token) -> dict[str, Any]:
         "id": token.id,
         "actor": token.actor,
         "name": token.name,
+        "client": token.client,
         "scopes": list(token.scopes),
         "created": write_time(token.created),
         "expires": None if token.expires is None else write_time(token.expires),
@@ -163,4 +167,5 @@ def _document(token: Token) -> dict[str, Any]:
 def _line(token: Token) -> str:
     end = f"{token.expires:%Y-%m-%d}" if token.expires else say("no end", "sans fin")
     used = f"{token.used:%Y-%m-%d}" if token.used else say("never used", "jamais servi")
-    return f"{token.id}  {' '.join(token.scopes):<24}  {end:<10}  {used:<12}  {token.name}"
+    name = token.name if token.client is None else f"{token.name} ({token.client})"
+    return f"{token.id}  {' '.join(token.scopes):<24}  {end:<10}  {used:<12}  {name}"

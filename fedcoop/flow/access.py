@@ -43,7 +43,8 @@ async def token_behind(secret: str, world: World) -> Token:
     now = world.clock()
     # (1) Only what we gave out, until its end: a revoked one is gone from the table.
     # (2) What a browser sends by itself is no token.
-    if found is None or not _in_force(found, now) or scopes.is_sign_in(found.scopes):
+    # (3) Nor is what a program renews its tokens with.
+    if found is None or not _in_force(found, now) or scopes.is_sign_in(found.scopes) or found.kind == "grant":
         raise Unverified(
             "token-invalid", "This access token is not known here. Ask your co-op's operator for a new one."
         )
@@ -54,8 +55,11 @@ async def token_behind(secret: str, world: World) -> Token:
 async def begin_session(world: World, by: Token) -> NewToken:
     """Begin a sign-in in a browser, with a new secret each time; it ends with `by` at the latest.
 
-    Raises Unverified: `by` was revoked meanwhile.
+    Raises Unverified: `by` was revoked meanwhile, or is a program's.
     """
+    # (1) A program that was allowed to read is not a person: on our pages it could allow itself, and others, more.
+    if by.client is not None:
+        raise Unverified("token-invalid", "A program's token signs nobody in.")
     now, secret = world.clock(), secrets.token_urlsafe(32)
     end = now + limits.SESSION_LIFE
     expires = end if by.expires is None else min(end, by.expires)
@@ -185,7 +189,12 @@ async def new_token(
         if by is not None and await tx.token(by.hash) is None:
             raise Unverified("token-invalid", "This access token was revoked.")
         await tx.forget_tokens(now)
-        held = [token for token in await tx.tokens_of(actor) if not scopes.is_sign_in(token.scopes)]
+        # (What programs hold has a limit of its own.)
+        held = [
+            token
+            for token in await tx.tokens_of(actor)
+            if not scopes.is_sign_in(token.scopes) and token.client is None
+        ]
         if len(held) >= limits.MAX_TOKENS:
             raise Invalid(
                 "guard-failed",
@@ -199,10 +208,15 @@ async def new_token(
 
 
 async def tokens_of(world: World, actor: str) -> tuple[Token, ...]:
-    """Return the tokens in force of an actor, the oldest first."""
+    """Return the tokens in force of an actor, the oldest first.
+
+    Of what a program holds it is the grant: its access token is a new one every hour, and ends with that.
+    """
     now = world.clock()
     found = await world.store.read(lambda reader: reader.tokens_of(actor))
-    return tuple(token for token in found if _in_force(token, now))
+    return tuple(
+        token for token in found if _in_force(token, now) and (token.client is None or token.kind == "grant")
+    )
 
 
 async def revoke(world: World, actor: str, token_id: str) -> None:

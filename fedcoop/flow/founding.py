@@ -168,6 +168,26 @@ async def add_member(world: World, newcomer: Newcomer) -> NewMember:
     return (await add_members(world, [newcomer]))[0]
 
 
+async def renew_endpoints(world: World) -> int:
+    """Let actors of before say what their server offers since; return how many had not.
+
+    Nobody is told: what an actor's server can do is read when it is needed.
+    """
+    instance, now = world.instance, world.clock()
+
+    async def work(tx: Transaction) -> int:
+        stale = [
+            PutActor({**actor.document, "endpoints": wanted}, local=True, fetched_at=now)
+            for actor in await tx.local_actors()
+            if actor.document.get("type") != "Tombstone"
+            and actor.document.get("endpoints") != (wanted := actors.endpoints(instance.base, actor.kind))
+        ]
+        await tx.make(stale)
+        return len(stale)
+
+    return await world.store.write(work)
+
+
 async def publish_rule(world: World, *, name: str, rule: Document) -> str:
     """Publish a rule of the co-op under `/rules/<name>` and return its id; the same name again changes nothing."""
     instance, now = world.instance, world.clock()

@@ -8,7 +8,7 @@ can be read unsigned here, so two careful servers never wait for each other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import aiohttp
 import yarl
 
-from fedcoop.errors import NotFound, Refused, Unavailable, Unverified
+from fedcoop.errors import Invalid, NotFound, Refused, Unavailable, Unverified
 from fedcoop.net.client import TRANSPORT_FAILURES, Slots, failure_of
 from fedcoop.net.knocking import CLOSED, Attempt, Knocker
 from fedcoop.ports import Fetcher
@@ -34,6 +34,24 @@ LATER: Final = frozenset({408, 425, 429})
 """4xx answers that say nothing about the document."""
 
 
+def is_activity_type(content_type: str) -> bool:
+    """Tell whether a Content-Type is ActivityStreams: activity+json, or ld+json with the profile (AP-4)."""
+    kind, *rest = content_type.split(";")
+    parameters = {}
+    for part in rest:
+        name, _, value = part.partition("=")
+        parameters[name.strip().lower()] = value.strip().strip('"')
+    if kind.strip().lower() == "application/ld+json":
+        return ACTIVITY_PROFILE in parameters.get("profile", "").split()
+    return kind.strip().lower() == "application/activity+json"
+
+
+def is_json_type(content_type: str) -> bool:
+    """Tell whether a Content-Type is JSON, of its own kind or of another (RFC 6839 §3.1)."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Errand:
     """What is being fetched, and how its failures are called."""
@@ -42,6 +60,11 @@ class _Errand:
     refusal: type[Refused]
     unknown: str
     unreachable: str
+    accept: str = MEDIA_TYPE
+    takes: Callable[[str], bool] = is_activity_type
+    most: int = limits.MAX_FETCH_BODY
+    named: bool = True
+    """Whether the document has an `id`."""
 
     def refuse(self, check: str, expected: str, received: str, **more: Any) -> Refused:
         return self.refusal(
@@ -89,6 +112,16 @@ class HttpFetcher(Fetcher):
         self._allow_origins = allow_origins
         self._key = _Errand(key_time, Unverified, "key-unknown", "key-unreachable")
         self._document = _Errand(time, NotFound, "not-found", "unavailable")
+        self._program = _Errand(
+            key_time,
+            Invalid,
+            "client-unknown",
+            "unavailable",
+            accept="application/json, application/activity+json;q=0.5",
+            takes=is_json_type,
+            most=limits.MAX_CLIENT_DOCUMENT,
+            named=False,
+        )
         self._slots = Slots(each=limits.MAX_FETCHES_PER_HOST, total=limits.MAX_FETCHES_AT_ONCE)
 
     async def actor(self, actor_id: str) -> Document:
@@ -135,29 +168,45 @@ class HttpFetcher(Fetcher):
                 raise self._document.refuse("id-mismatch", named, str(document["id"]))
             return document
 
+    async def client_document(self, client_id: str) -> Document:
+        """Return what a program says of itself at `client_id`: JSON of any kind, asked for unsigned.
+
+        Raises:
+            Invalid: there is none, or what answered is not it (`client-unknown`, with `extra` as above).
+            Unavailable: no answer, or none for now (`unavailable`).
+            Malformed: `client_id` is no URL that we fetch, or the answer is not strict JSON.
+        """
+        ids.check_id(client_id, allow_origins=self._allow_origins)
+        async with _deadline(self._program):
+            answer = await self._ask(client_id, self._program, {}, again=())
+        # (2) Who a program is, is said at its own address: not where that points to.
+        if not isinstance(answer, Mapping):
+            raise self._program.refuse("redirect", "the document itself", "a redirect")
+        return answer
+
     async def _follow(
         self, url: str, errand: _Errand, *, same_origin: bool, signed: bool = False
     ) -> tuple[str, Document]:
         """Return (URL that answered, document), after at most `limits.MAX_REDIRECTS` redirects."""
         here = url
         for _ in range(limits.MAX_REDIRECTS + 1):
-            # (2) Every URL passes the same check, the first and the fourth: form, scheme, host, port.
+            # (3) Every URL passes the same check, the first and the fourth: form, scheme, host, port.
             ids.check_id(here, allow_origins=self._allow_origins)
             answer = await self._get(here, errand, signed=signed)
             if isinstance(answer, Mapping):
-                # (3) A document speaks for its own origin only.
+                # (4) A document speaks for its own origin only.
                 if not ids.same_origin(str(answer["id"]), here):
                     raise errand.refuse("id-mismatch", ids.origin(here), str(answer["id"]))
                 return here, answer
             target = ids.without_fragment(urljoin(here, answer))
-            # (4) An actor that moved to another origin is another actor.
+            # (5) An actor that moved to another origin is another actor.
             if same_origin and not ids.same_origin(target, url):
                 raise errand.refuse("cross-origin-redirect", ids.origin(url), target)
-            # (5) What began encrypted stays encrypted.
+            # (6) What began encrypted stays encrypted.
             if here.startswith("https:") and not target.startswith("https:"):
                 raise errand.refuse("downgrade", "https", target)
             here = target
-        # (6) Chains and loops of redirects end.
+        # (7) Chains and loops of redirects end.
         raise errand.refuse("too-many-redirects", f"at most {limits.MAX_REDIRECTS}", "more")
 
     async def _get(self, url: str, errand: _Errand, *, signed: bool) -> Document | str:
@@ -192,7 +241,7 @@ class HttpFetcher(Fetcher):
         """Ask once. A status in `again` is returned as closed: the same may be asked in another way."""
         # encoded=True: the bytes that were checked are the bytes that are asked for.
         target = yarl.URL(ids.without_fragment(url), encoded=True)
-        headers = {**signed, "Accept": MEDIA_TYPE}
+        headers = {**signed, "Accept": errand.accept}
         try:
             async with (
                 self._slots.hold(ids.origin(url)),
@@ -211,7 +260,7 @@ class HttpFetcher(Fetcher):
                 raise errand.refuse(reason, "a public address", ids.origin(url)) from error
             raise errand.give_up(reason) from error
         document = strict_json.loads(body)
-        if not isinstance(document.get("id"), str):
+        if errand.named and not isinstance(document.get("id"), str):
             raise errand.refuse("no-id", "an object with an id", type(document.get("id")).__name__)
         return document
 
@@ -223,21 +272,21 @@ def check_actor(document: Document, actor_id: str, *, allow_origins: frozenset[s
         Unverified: it has not (`key-unknown`; `extra["check"]` names what is wrong).
         Malformed: its inbox is no URL that we may post to (`bad-id`).
     """
-    # (7) Whoever answers for an id must be that id.
+    # (8) Whoever answers for an id must be that id.
     if document.get("id") != actor_id:
         raise _not_an_actor("id-mismatch", actor_id, str(document.get("id")))
     kinds = document.get("type")
     named = kinds if isinstance(kinds, list) else [kinds]
-    # (8) Something without a type is not somebody.
+    # (9) Something without a type is not somebody.
     if not named or not all(isinstance(kind, str) and kind for kind in named):
         raise _not_an_actor("no-type", "one or more names", str(kinds))
     inbox = document.get("inbox")
-    # (9) Nor is something without an inbox, or with one where we would not post.
+    # (10) Nor is something without an inbox, or with one where we would not post.
     if not isinstance(inbox, str):
         raise _not_an_actor("no-inbox", "a URL", type(inbox).__name__)
     ids.check_id(inbox, allow_origins=allow_origins)
     count = len(published_keys(document))
-    # (10) An actor with a thousand keys makes us try a thousand keys (AP-13).
+    # (11) An actor with a thousand keys makes us try a thousand keys (AP-13).
     if count > limits.MAX_KEYS_PER_ACTOR:
         raise _not_an_actor("too-many-keys", f"at most {limits.MAX_KEYS_PER_ACTOR}", str(count))
 
@@ -261,21 +310,9 @@ def published_keys(actor: Document) -> tuple[Any, ...]:
     return tuple(entries)
 
 
-def is_activity_type(content_type: str) -> bool:
-    """Tell whether a Content-Type is ActivityStreams: activity+json, or ld+json with the profile (AP-4)."""
-    kind, *rest = content_type.split(";")
-    parameters = {}
-    for part in rest:
-        name, _, value = part.partition("=")
-        parameters[name.strip().lower()] = value.strip().strip('"')
-    if kind.strip().lower() == "application/ld+json":
-        return ACTIVITY_PROFILE in parameters.get("profile", "").split()
-    return kind.strip().lower() == "application/activity+json"
-
-
 def _check_status(response: aiohttp.ClientResponse, errand: _Errand) -> None:
     status = response.status
-    # (11) Only a plain 200 is the document: what else there is says something about it.
+    # (12) Only a plain 200 is the document: what else there is says something about it.
     if status == 200:
         return
     if status >= 500 or status in LATER:
@@ -284,24 +321,24 @@ def _check_status(response: aiohttp.ClientResponse, errand: _Errand) -> None:
 
 
 def _check_media(response: aiohttp.ClientResponse, errand: _Errand) -> None:
-    # (12) We asked for identity: what is encoded is not unpacked.
+    # (13) We asked for identity: what is encoded is not unpacked.
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() != "identity":
         raise errand.refuse("encoded", "identity", encoding)
-    # (13) Other types may be somebody's upload, served from the right host (CVE-2024-25623).
-    if not is_activity_type(response.headers.get("Content-Type", "")):
-        raise errand.refuse("media-type", MEDIA_TYPE, response.headers.get("Content-Type", "none"))
+    # (14) Other types may be somebody's upload, served from the right host (CVE-2024-25623).
+    if not errand.takes(response.headers.get("Content-Type", "")):
+        raise errand.refuse("media-type", errand.accept, response.headers.get("Content-Type", "none"))
 
 
 async def _read(response: aiohttp.ClientResponse, errand: _Errand) -> bytes:
-    most = limits.MAX_FETCH_BODY
-    # (14) A length that is announced is believed when it is too much …
+    most = errand.most
+    # (15) A length that is announced is believed when it is too much …
     if response.content_length is not None and response.content_length > most:
         raise errand.refuse("too-large", f"at most {most} bytes", str(response.content_length))
     body = bytearray()
     async for chunk in response.content.iter_chunked(16 * limits.KIB):
         body += chunk
-        # (15) … and none that is announced is believed while reading.
+        # (16) … and none that is announced is believed while reading.
         if len(body) > most:
             raise errand.refuse("too-large", f"at most {most} bytes", "more")
     return bytes(body)
@@ -311,7 +348,7 @@ async def _read(response: aiohttp.ClientResponse, errand: _Errand) -> bytes:
 async def _deadline(errand: _Errand) -> AsyncIterator[None]:
     """Give the block its time in all: a slow drip never trips the time-outs that aiohttp has per read."""
     try:
-        # (16) The whole fetch ends, whatever the other side does.
+        # (17) The whole fetch ends, whatever the other side does.
         async with asyncio.timeout(errand.time.total_seconds()):
             yield
     except TimeoutError as error:

@@ -10,6 +10,7 @@ from fedcoop.protocol.build import contexts
 from fedcoop.protocol.identity import TERMS
 from fedcoop.protocol.messages import Document
 from fedcoop.protocol.model import CAPABILITY
+from fedcoop.protocol.oauth import AUTHORIZE, TOKEN
 
 SECURITY_CONTEXT = "https://w3id.org/security/v1"
 CID_CONTEXT = "https://www.w3.org/ns/cid/v1"
@@ -82,7 +83,7 @@ def actor_document(
         "outbox": f"{actor}/outbox",
         "followers": f"{actor}/followers",
         "following": f"{actor}/following",
-        "endpoints": {"sharedInbox": f"{base}/inbox"},
+        "endpoints": endpoints(base, kind),
         "url": actor,
         "generator": {
             "type": "Application",
@@ -92,6 +93,15 @@ def actor_document(
         **profile,
         **key_members(actor, keys),
     }
+
+
+def endpoints(base: str, kind: str) -> dict[str, str]:
+    """Return where its server is asked for more (ActivityPub §4.1); nobody gets leave to speak as the instance."""
+    authorising = {
+        "oauthAuthorizationEndpoint": f"{base}{AUTHORIZE}",
+        "oauthTokenEndpoint": f"{base}{TOKEN}",
+    }
+    return {"sharedInbox": f"{base}/inbox", **({} if kind == "Application" else authorising)}
 
 
 def announced(actor: Document) -> frozenset[str]:

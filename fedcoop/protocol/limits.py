@@ -355,6 +355,37 @@ MAX_TOKENS: Final = 100
 MAX_TOKEN_NAME: Final = 100
 """Characters of the name by which its owner knows a token again."""
 
+CODE_LIFE: Final = timedelta(seconds=60)
+"""How long a program has to fetch its token with an authorization code (security.md §3.2; RFC 6749 §4.1.2)."""
+
+PROGRAM_TOKEN_LIFE: Final = timedelta(hours=1)
+"""How long a program's access token lasts before it is renewed: what leaks is of little use (security.md §3.2)."""
+
+GRANT_LIFE: Final = timedelta(days=90)
+"""How long a program may stay away before the member is asked again (security.md §3.2); each renewal begins it anew."""
+
+MAX_GRANT_LIFE: Final = timedelta(days=365)
+"""After this the member is asked again however busy the program was: as the longest life of a token."""
+
+MAX_GRANTS: Final = 50
+"""Programs that one actor allows at once; more than anybody can oversee."""
+
+MAX_CLIENT_DOCUMENT: Final = 16 * KIB
+"""Bytes of the document that says who a program is; three times what its draft says is plenty."""
+
+MAX_REDIRECT_URIS: Final = 16
+"""Addresses that a program may declare to return to: one for each of its doors."""
+
+MAX_CLIENT_NAME: Final = 80
+"""Characters of a program's name on the page that asks for leave: a longer one is a sentence of its own."""
+
+MAX_STATE: Final = 1024
+"""Characters that a program may have given back to it: with the rest of the address, two lines of a header."""
+
+OAUTH_RATE_PER_ADDRESS: Final = (60, timedelta(minutes=1))
+"""Requests to the token and revocation endpoints by one address (security.md §3.2, there by client: but a public
+client's name proves nothing, and would let anybody use up its share)."""
+
 MAX_RATE_KEYS: Final = 10_000
 """Addresses and peers whose rate is remembered; the longest unseen are forgotten first (CVE-2026-69132)."""
 

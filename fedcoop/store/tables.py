@@ -175,8 +175,21 @@ token = Table(
     Column("expires", Instant),
     Column("used", Instant),
     Column("begun_with", String, index=True),
+    Column("client", String),
+    required("kind", String, server_default=text("'token'")),
 )
 """`hash` is of 256 random bits: whoever reads this table can use none of them."""
+
+oauth_grant = Table(
+    "oauth_grant",
+    metadata,
+    Column("token", String, primary_key=True),
+    required("turn", String),
+    required("redeemed", Boolean),
+    required("redirect_uri", String),
+    required("challenge", String),
+)
+"""What belongs to a row of `token` of kind grant; without that row it is nothing. Hashes only, as there."""
 
 actor = Table(
     "actor",

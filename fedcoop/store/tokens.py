@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fedcoop.ports import Token
+from fedcoop.ports import Grant, Token
 from fedcoop.store import tables as t
 
 TOKEN: Final = select(t.token).where(t.token.c.hash == bindparam("of"))
@@ -20,6 +20,20 @@ PUT: Final = insert(t.token)
 END: Final = delete(t.token).where(
     or_(t.token.c.hash == bindparam("of"), t.token.c.begun_with == bindparam("of"))
 )
+_BEGUN: Final = t.token.alias()
+# A statement of its own: SQLite loses the subquery's rows when the same statement deletes them.
+END_BELOW: Final = delete(t.token).where(
+    t.token.c.begun_with.in_(select(_BEGUN.c.hash).where(_BEGUN.c.begun_with == bindparam("of")))
+)
+RENEWED: Final = (
+    update(t.token)
+    .where(t.token.c.hash == bindparam("of"))
+    .values(used=bindparam("now", type_=t.Instant()), expires=bindparam("end", type_=t.Instant()))
+)
+GRANT: Final = select(t.oauth_grant).where(t.oauth_grant.c.token == bindparam("of"))
+PUT_GRANT: Final = insert(t.oauth_grant)
+NO_GRANT: Final = delete(t.oauth_grant).where(t.oauth_grant.c.token == bindparam("of"))
+ORPHANS: Final = delete(t.oauth_grant).where(t.oauth_grant.c.token.not_in(select(t.token.c.hash)))
 USED: Final = (
     update(t.token)
     .where(t.token.c.hash == bindparam("of"))
@@ -51,11 +65,29 @@ class TokenWrites(TokenQueries):
         await self._connection.execute(USED, {"of": token_hash, "moment": moment})
 
     async def end_token(self, token_hash: str) -> None:
+        """Delete it, what was begun with it, and what was begun with that: a program's token under its grant."""
+        await self._connection.execute(END_BELOW, {"of": token_hash})
         await self._connection.execute(END, {"of": token_hash})
+        await self._connection.execute(ORPHANS)
 
     async def forget_tokens(self, now: datetime) -> None:
         """Delete those that have run out."""
         await self._connection.execute(OVER, {"moment": now})
+        await self._connection.execute(ORPHANS)
+
+    async def renew_token(self, token_hash: str, *, used: datetime, expires: datetime) -> None:
+        """Write down that a grant was used, and until when it lasts now."""
+        await self._connection.execute(RENEWED, {"of": token_hash, "now": used, "end": expires})
+
+    async def put_grant(self, grant: Grant) -> None:
+        """Keep it, in the place of what was kept of the same."""
+        await self._connection.execute(NO_GRANT, {"of": grant.token})
+        await self._connection.execute(PUT_GRANT, asdict(grant))
+
+    async def grant(self, token_hash: str) -> Grant | None:
+        """Return what belongs to the grant of that hash."""
+        row = (await self._connection.execute(GRANT, {"of": token_hash})).one_or_none()
+        return None if row is None else Grant(**row._mapping)
 
 
 def _token(row: Row[Any]) -> Token:

@@ -35,6 +35,7 @@ class Rates:
     inbox_per_address: Rate = limits.INBOX_RATE_PER_ADDRESS
     reads_per_address: Rate = limits.READ_RATE_PER_ADDRESS
     sign_in_per_address: Rate = limits.SIGN_IN_RATE_PER_ADDRESS
+    programs_per_address: Rate = limits.OAUTH_RATE_PER_ADDRESS
     open_per_address: int = limits.MAX_INBOUND_PER_PEER
     open_in_all: int = limits.MAX_INBOUND_BACKLOG
     bodies_in_all: int = limits.MAX_BODIES_AT_ONCE
@@ -133,6 +134,7 @@ class Admission:
     def __init__(self, rates: Rates, now: Callable[[], float]) -> None:
         self.rates = rates
         self.sign_in = Allowance(rates.sign_in_per_address, now)
+        self.programs = Allowance(rates.programs_per_address, now)
         self._reads = Allowance(rates.reads_per_address, now)
         self._peers = Allowance(rates.inbox_per_peer, now)
         self._strangers = Allowance(rates.inbox_per_address, now)

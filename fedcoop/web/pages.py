@@ -28,6 +28,7 @@ from fedcoop.web.pages_frame import Frame, drawing, known_actors, static_file
 from fedcoop.web.pages_history import History, history
 from fedcoop.web.pages_message import message_page
 from fedcoop.web.pages_operator import Operator
+from fedcoop.web.pages_programs import Programs
 from fedcoop.web.pages_search import RADII, Finder, Search
 from fedcoop.web.pages_sign_in import SignIn
 from fedcoop.web.pages_views import Actors, Engagement, Views, owners
@@ -77,6 +78,7 @@ class HtmlPages:
         self._frame = Frame(world)
         self._sign_in = SignIn(world, self._frame)
         self._operator = Operator(world, self._frame)
+        self._programs = Programs(world, self._frame)
         self._finder = Finder(world.instance)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -89,6 +91,7 @@ class HtmlPages:
             web.get("/static/{name}", static_file),
             *self._sign_in.routes(),
             *self._operator.routes(),
+            *self._programs.routes(),
         )
 
     # -- pages -----------------------------------------------------------------------------------------------

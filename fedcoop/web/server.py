@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from fedcoop.errors import FedcoopError
 from fedcoop.protocol import limits
+from fedcoop.protocol.oauth import REVOKE, TOKEN
 from fedcoop.protocol.visiting import SIGNED_BY
 from fedcoop.web import (
     actors,
@@ -20,6 +21,7 @@ from fedcoop.web import (
     collections,
     errors,
     inbox,
+    oauth,
     objects,
     outbox,
     tokens,
@@ -112,6 +114,8 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.get("/api/v1/tokens", tokens.show)
     yield web.post("/api/v1/tokens", tokens.make)
     yield web.delete("/api/v1/tokens/{token:[A-Za-z0-9]+}", tokens.revoke)
+    yield web.post(TOKEN, oauth.token)
+    yield web.post(REVOKE, oauth.revoke)
     yield web.get("/api/v1/health", api.health)
     yield web.post("/api/v1/reconcile", api.reconcile)
     for path, handler in _for_any_page():
@@ -126,6 +130,7 @@ def _for_any_page() -> Iterable[tuple[str, Handler]]:
     yield "/vocab/{term:[A-Za-z0-9]+}", vocabulary.term
     yield "/problems/{code:[a-z0-9-]+}", vocabulary.problem
     yield "/.well-known/webfinger", wellknown.webfinger
+    yield "/.well-known/oauth-authorization-server", oauth.metadata
     yield "/.well-known/nodeinfo", wellknown.nodeinfo_links
     yield "/nodeinfo/2.1", wellknown.nodeinfo
 

@@ -55,6 +55,7 @@ def described(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
         "name": token.name,
+        "client": token.client,
         "scopes": list(token.scopes),
         "created": write_time(token.created),
         "expires": None if token.expires is None else write_time(token.expires),

@@ -136,6 +136,8 @@ class PostOffice:
     posts: list[tuple[str, str, int]] = field(default_factory=list)
     """(inbox, activity type, status) of every post."""
     fetched: list[str] = field(default_factory=list)
+    programs: dict[str, Document] = field(default_factory=dict)
+    """`client_id` to what is served there."""
 
     async def actor(self, actor_id: str) -> Document:
         self.fetched.append(actor_id)
@@ -146,6 +148,12 @@ class PostOffice:
         if stored is None:
             raise Unverified("key-unknown", "There is no such actor.")
         return stored.document
+
+    async def client_document(self, client_id: str) -> Document:
+        self.fetched.append(client_id)
+        if client_id not in self.programs:
+            raise Unavailable("unavailable", "No answer.")
+        return self.programs[client_id]
 
 
 class Resolver:

@@ -12,8 +12,10 @@ from fedcoop.errors import Conflict, Invalid, Malformed, Misconfigured, NotFound
 from fedcoop.flow import founding
 from fedcoop.flow.access import token_behind
 from fedcoop.flow.founding import Newcomer
+from fedcoop.ports import Transaction
 from fedcoop.protocol import schemas
 from fedcoop.protocol.credentials import check_membership
+from fedcoop.protocol.messages import PutActor
 from fedcoop.protocol.proof import verify_document
 from tests.conftest import StoppedClock
 from tests.flow.federation import Federation, PostOffice, found_coop
@@ -182,3 +184,24 @@ async def test_a_place_is_a_commune_that_there_is(federation: Federation):
     assert (place["name"], place["inseeCommune"], place["latitude"]) == ("Nantes", "44109", 47.218)
     with pytest.raises(NotFound):
         founding.place_of(federation.nantes.world, "00000")
+
+
+async def test_actors_of_before_say_what_their_server_offers_since(federation: Federation):
+    nantes = federation.nantes
+    malo = await nantes.member("malo")
+    old = {"sharedInbox": f"{nantes.base}/inbox"}
+
+    async def forget(tx: Transaction) -> None:
+        known = await tx.actor(malo)
+        assert known is not None
+        document = {**known.document, "endpoints": old}
+        await tx.make([PutActor(document, local=True, fetched_at=nantes.clock())])
+
+    await nantes.world.store.write(forget)
+    before = await nantes.owed()
+    assert await founding.renew_endpoints(nantes.world) == 1
+    assert await founding.renew_endpoints(nantes.world) == 0
+    known = await nantes.world.store.read(lambda reader: reader.actor(malo))
+    assert known is not None
+    assert known.document["endpoints"]["oauthTokenEndpoint"] == f"{nantes.base}/oauth/token"
+    assert await nantes.owed() == before

@@ -14,7 +14,16 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from fedcoop.errors import FedcoopError, Malformed, NotFound, Refused, TooLarge, Unavailable, Unverified
+from fedcoop.errors import (
+    FedcoopError,
+    Invalid,
+    Malformed,
+    NotFound,
+    Refused,
+    TooLarge,
+    Unavailable,
+    Unverified,
+)
 from fedcoop.net.fetch import HttpFetcher, check_actor, is_activity_type, published_keys
 from fedcoop.net.knocking import Knocker
 from fedcoop.ports import KeyRing
@@ -658,3 +667,50 @@ async def test_what_only_peers_see_is_asked_for_signed_from_the_beginning(
     stranger.asked.clear()
     assert await signing_fetcher.document(document["id"], signed=True) == document
     assert [dialect_of(request) for request in stranger.asked] == ["draft-cavage"]
+
+
+# -- programs -----------------------------------------------------------------------------------------------
+
+
+def served(stranger: Stranger, body: bytes = b'{"client_id": "x"}', **answer: Any) -> str:
+    """Let the stranger serve a program's document and return its address."""
+    return stranger.serve("/program", body, **{"content_type": "application/json", **answer})
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-8", "application/activity+json"]
+)
+async def test_a_programs_document_is_fetched_as_json(fetcher: HttpFetcher, stranger: Stranger, kind: str):
+    assert await fetcher.client_document(served(stranger, content_type=kind)) == {"client_id": "x"}
+    (request,) = stranger.asked
+    assert request.headers["Accept"].startswith("application/json")
+    assert "Signature" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "check"),
+    [
+        ({"content_type": "text/html"}, "media-type"),
+        ({"content_type": "text/json"}, "media-type"),
+        ({"status": 404}, "status"),
+        ({"status": 401}, "status"),
+        ({"status": 302, "headers": {"Location": "/elsewhere"}}, "redirect"),
+        ({"headers": {"Content-Encoding": "gzip"}}, "encoded"),
+        ({"body": b'{"a": "' + b"x" * limits.MAX_CLIENT_DOCUMENT + b'"}'}, "too-large"),
+    ],
+)
+async def test_a_programs_document_is_nothing_else(
+    fetcher: HttpFetcher, stranger: Stranger, answer: dict[str, Any], check: str
+):
+    assert await refused(fetcher.client_document(served(stranger, **answer)), Invalid) == check
+    assert len(stranger.asked) == 1
+
+
+async def test_a_programs_document_inside_our_network_is_not_asked_for(fetcher: HttpFetcher, canary: Canary):
+    with pytest.raises(Malformed):
+        await fetcher.client_document(f"http://127.0.0.1:{canary.port}/program")
+
+
+async def test_a_programs_server_that_is_broken_may_answer_later(fetcher: HttpFetcher, stranger: Stranger):
+    with pytest.raises(Unavailable):
+        await fetcher.client_document(served(stranger, status=503))

@@ -41,8 +41,17 @@ def test_each_actor_has_its_id_its_type_and_its_boxes(number: int, iri: str, wir
     assert (document["id"], document["type"], class_of(document)) == (iri, wire_type, kind)
     for box in ("inbox", "outbox", "followers", "following"):
         assert document[box] == f"{iri}/{box}"
-    assert document["endpoints"] == {"sharedInbox": f"{LYON}/inbox"}
+    assert document["endpoints"] == actors.endpoints(LYON, kind)
+    assert document["endpoints"]["sharedInbox"] == f"{LYON}/inbox"
     assert document["manuallyApprovesFollowers"] is True
+
+
+def test_programs_ask_for_leave_of_people_and_not_of_the_instance():
+    coop, awa, application = documents()
+    for document in (coop, awa):
+        assert document["endpoints"]["oauthAuthorizationEndpoint"] == f"{LYON}/oauth/authorize"
+        assert document["endpoints"]["oauthTokenEndpoint"] == f"{LYON}/oauth/token"
+    assert application["endpoints"] == {"sharedInbox": f"{LYON}/inbox"}
 
 
 @pytest.mark.parametrize("document", documents())

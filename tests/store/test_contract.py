@@ -58,7 +58,7 @@ EVERYTHING: Final[tuple[Change, ...]] = (
 )
 NEVER_CHANGED_BY_MESSAGES: Final = {
     *("peer", "peer_decision", "peer_answer", "stranger"),
-    *("knock", "token", "meta", "circuit", "heard"),
+    *("knock", "token", "oauth_grant", "meta", "circuit", "heard"),
 }
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from fedcoop.ports import Token
+from fedcoop.ports import Grant, Token
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
 from tests.conftest import NOON
@@ -48,6 +48,48 @@ async def test_ending_a_token_ends_no_other(store: SqlStore):
     await put(store, FIRST, SECOND)
     await store.write(lambda tx: tx.end_token(FIRST.hash))
     assert await store.read(lambda r: r.tokens_of(AWA)) == (SECOND,)
+
+
+GRANT = replace(FIRST, hash="g1" * 32, begun_with=FIRST.hash, client="https://app.example/p", kind="grant")
+ACCESS = replace(FIRST, hash="g2" * 32, begun_with=GRANT.hash, client="https://app.example/p")
+BESIDE = Grant(GRANT.hash, "t1" * 32, False, "https://app.example/cb", "challenge")
+
+
+async def kept(store: SqlStore, *tokens: Token) -> set[str]:
+    return {token.hash for token in tokens if await store.read(lambda r, of=token.hash: r.token(of))}
+
+
+async def test_what_began_with_a_token_ends_with_it_to_the_second_step(store: SqlStore):
+    await put(store, FIRST, SECOND, GRANT, ACCESS)
+    await store.write(lambda tx: tx.put_grant(BESIDE))
+    await store.write(lambda tx: tx.end_token(FIRST.hash))
+    assert await kept(store, FIRST, SECOND, GRANT, ACCESS) == {SECOND.hash}
+    assert await store.write(lambda tx: tx.grant(GRANT.hash)) is None
+
+
+async def test_ending_a_grant_ends_its_tokens_and_not_what_it_began_with(store: SqlStore):
+    await put(store, FIRST, GRANT, ACCESS)
+    await store.write(lambda tx: tx.end_token(GRANT.hash))
+    assert await kept(store, FIRST, GRANT, ACCESS) == {FIRST.hash}
+
+
+async def test_a_grant_comes_back_as_it_was_put_last(store: SqlStore):
+    await put(store, GRANT, OTHERS)
+    await store.write(lambda tx: tx.put_grant(BESIDE))
+    turned = replace(BESIDE, turn="t2" * 32, redeemed=True)
+    await store.write(lambda tx: tx.put_grant(turned))
+    assert await store.write(lambda tx: tx.grant(GRANT.hash)) == turned
+    await store.write(lambda tx: tx.renew_token(GRANT.hash, used=NOON, expires=NOON + timedelta(days=1)))
+    renewed = replace(GRANT, used=NOON, expires=NOON + timedelta(days=1))
+    assert await store.read(lambda r: r.token(GRANT.hash)) == renewed
+    assert await store.read(lambda r: r.token(OTHERS.hash)) == OTHERS
+
+
+async def test_with_a_grant_that_has_run_out_goes_what_belongs_to_it(store: SqlStore):
+    await put(store, GRANT)
+    await store.write(lambda tx: tx.put_grant(BESIDE))
+    await store.write(lambda tx: tx.forget_tokens(NOON + timedelta(days=9)))
+    assert await store.write(lambda tx: tx.grant(GRANT.hash)) is None
 
 
 async def test_what_has_run_out_is_forgotten_and_nothing_else(store: SqlStore):
