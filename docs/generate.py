@@ -132,14 +132,16 @@ def peer_states(language: str) -> str:
     }
     yes, no = ("oui", "non") if fr else ("yes", "no")
     rows = [
-        "| état | commence | se poursuit | se termine | reçoit nos annonces | portée `network` | ses annonces vont |"
+        "| état | commence | se poursuit | se termine | s’accorde | reçoit nos annonces | portée `network` | "
+        "ses annonces vont |"
         if fr
-        else "| state | begins | goes on | ends | is sent our board | scope `network` | its proposals are shown to |",
-        "|---|---|---|---|---|---|---|",
+        else "| state | begins | goes on | ends | agrees | is sent our board | scope `network` | "
+        "its proposals are shown to |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for state, rights in TABLE.items():
         cells = [f"`{state}`" if not fr else f"{names[state][1]} (`{state}`)"]
-        cells += [yes if deed in rights.deeds else no for deed in ("begins", "goes-on", "ends")]
+        cells += [yes if deed in rights.deeds else no for deed in ("begins", "goes-on", "ends", "agrees")]
         cells += [yes if rights.board else no, yes if rights.network else no, shown[rights.shown][fr]]
         rows.append("| " + " | ".join(cells) + " |")
     return "\n".join(rows)

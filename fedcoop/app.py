@@ -139,6 +139,7 @@ def instance_of(config: Config) -> Instance:
         communes=communes(),
         rome_labels=rome_labels(),
         signed_reads=config.signed_reads,
+        strangers_propose=config.agreements_from == "anybody",
     )
 
 

@@ -78,6 +78,8 @@ class Config:
     """How many requests one address may send that nobody signed well."""
     signed_reads: bool
     """Only our own and peers who sign read documents for machines."""
+    agreements_from: Literal["anybody", "peers"]
+    """Who may propose a federation agreement."""
     first_retry: timedelta
     """First wait after a failed delivery; the later ones are in proportion when it is shorter (D10)."""
     clock_offset: timedelta
@@ -233,6 +235,13 @@ SETTINGS: Final = (
         _one_of("anybody", "peers"),
     ),
     Setting(
+        "agreements_from",
+        "anybody",
+        "Who may propose a federation agreement: anybody (a proposal of a co-op that nobody decided about waits for "
+        "you, one of each server and twenty in all), or peers, which are let in already.",
+        _one_of("anybody", "peers"),
+    ),
+    Setting(
         "allow_origins",
         [],
         "Development only: exact origins that may be plain http, on this machine or in a private network. "
@@ -381,6 +390,7 @@ def _config(folder: Path, values: Mapping[str, Any], environment: Mapping[str, s
         inbox_per_peer=(values["peer_messages_per_5_minutes"], limits.INBOX_RATE_PER_PEER[1]),
         inbox_per_address=(values["unverified_per_minute"], limits.INBOX_RATE_PER_ADDRESS[1]),
         signed_reads=values["readers"] == "peers",
+        agreements_from=values["agreements_from"],
         first_retry=timedelta(seconds=values["first_retry_seconds"]),
         clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
     )

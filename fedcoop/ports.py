@@ -54,7 +54,7 @@ class Decision:
     decided_by: str
     decided_at: datetime
     source: str
-    """`operator`, or the id of the list that it was imported from."""
+    """`operator`, or the id of the agreement or of the list that it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +387,10 @@ class PeerBook(Protocol):
 
     async def chains_with(self, origin: str) -> tuple[Chain, ...]:
         """Return the chains that somebody at `origin` is a party of, the oldest first."""
+        ...
+
+    async def agreements(self) -> tuple[Chain, ...]:
+        """Return every federation agreement, those that are over as well, the oldest first."""
         ...
 
     async def shown_of(self, origin: str) -> int:

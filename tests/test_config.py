@@ -69,6 +69,7 @@ def test_two_settings_are_enough(tmp_path: Path):
         inbox_per_peer=(300, timedelta(minutes=5)),
         inbox_per_address=(120, timedelta(minutes=1)),
         signed_reads=False,
+        agreements_from="anybody",
         first_retry=timedelta(seconds=6),
         clock_offset=timedelta(0),
     )
@@ -98,6 +99,7 @@ def test_every_setting_is_read(tmp_path: Path):
         peer_messages_per_5_minutes = 1000
         unverified_per_minute = 10
         readers = "peers"
+        agreements_from = "peers"
         first_retry_seconds = 0.5
         clock_offset_seconds = -3600
         """,
@@ -125,6 +127,7 @@ def test_every_setting_is_read(tmp_path: Path):
         inbox_per_peer=(1000, timedelta(minutes=5)),
         inbox_per_address=(10, timedelta(minutes=1)),
         signed_reads=True,
+        agreements_from="peers",
         first_retry=timedelta(seconds=0.5),
         clock_offset=timedelta(hours=-1),
     )

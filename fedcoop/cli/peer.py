@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedcoop.cli.agreed import described, line_of
 from fedcoop.cli.answer import AsJson, Failed, answer, remark
 from fedcoop.cli.speech import say
 
@@ -119,49 +120,31 @@ def allow(
             world, origin.rstrip("/"), "allowed", network=network or None, note=note or None, by=who(by)
         )
 
-    _said(_told(folder, decide), as_json=as_json)
+    _said(told(folder, decide), as_json=as_json)
 
 
-def limit(
-    folder: Folder,
-    origin: Origin,
-    reason: Reason = "",
-    note: Note = "",
-    by: By = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Limit a peer."""
-    _step_down(folder, origin, "limited", reason, note, by, yes=yes, dry_run=dry_run, as_json=as_json)
+def _stepping_down(state: PeerState, doc: str) -> Callable[..., None]:
+    """Return the command by which a peer becomes `state`: what hangs on it is shown first."""
+
+    def command(
+        folder: Folder,
+        origin: Origin,
+        reason: Reason = "",
+        note: Note = "",
+        by: By = "",
+        yes: Yes = False,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        _step_down(folder, origin, state, reason, note, by, yes=yes, dry_run=dry_run, as_json=as_json)
+
+    command.__doc__ = doc
+    return command
 
 
-def freeze(
-    folder: Folder,
-    origin: Origin,
-    reason: Reason = "",
-    note: Note = "",
-    by: By = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Freeze a peer."""
-    _step_down(folder, origin, "frozen", reason, note, by, yes=yes, dry_run=dry_run, as_json=as_json)
-
-
-def block(
-    folder: Folder,
-    origin: Origin,
-    reason: Reason = "",
-    note: Note = "",
-    by: By = "",
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Block a peer."""
-    _step_down(folder, origin, "blocked", reason, note, by, yes=yes, dry_run=dry_run, as_json=as_json)
+limit = _stepping_down("limited", "Limit a peer.")
+freeze = _stepping_down("frozen", "Freeze a peer.")
+block = _stepping_down("blocked", "Block a peer.")
 
 
 def forget(
@@ -181,7 +164,7 @@ def unblock(folder: Folder, origin: Origin, by: By = "", as_json: AsJson = False
     """Take the last step down back."""
     from fedcoop.flow.peering import reinstate
 
-    _said(_told(folder, lambda world: reinstate(world, origin.rstrip("/"), by=who(by))), as_json=as_json)
+    _said(told(folder, lambda world: reinstate(world, origin.rstrip("/"), by=who(by))), as_json=as_json)
 
 
 def who(given: str) -> str:
@@ -213,9 +196,16 @@ def _step_down(
     async def look(world: World) -> tuple[Impact, Peer | None]:
         return await impact_of(world, origin), (await dossier(world, origin)).peer
 
-    found, peer = _told(folder, look)
+    found, peer = told(folder, look)
     takes = loses(peer.state if peer is not None else None, state) and not found.nothing
-    if dry_run or (takes and not yes and (as_json or not _agreed(found, origin, state))):
+    if dry_run or (
+        takes
+        and not yes
+        and (
+            as_json
+            or not said_yes(found, say(f"{origin} becomes {state}", f"{origin} devient {word(state)}"))
+        )
+    ):
         again = f"fedcoop peer {_VERBS[state]} {folder} {origin} --yes"
         answer(
             {
@@ -239,23 +229,24 @@ def _step_down(
     def decide(world: World) -> Any:
         return decide_peer(world, origin, state, note=note or None, reason=reason or None, by=who(by))
 
-    _said(_told(folder, decide), as_json=as_json, impact=found)
+    _said(told(folder, decide), as_json=as_json, impact=found)
 
 
 _VERBS: Mapping[str, str] = {"limited": "limit", "frozen": "freeze", "blocked": "block", "pending": "forget"}
 
 
-def _agreed(found: Impact, origin: str, state: str) -> bool:
-    """Show what hangs on the peer and ask, on a terminal; False where nobody can be asked."""
+def said_yes(found: Impact, what: str) -> bool:
+    """Show what hangs on the peer and ask whether `what` is meant, on a terminal; False where nobody can be asked."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     for line in lines_of(found):
         remark(line)
-    words = say(f"{origin} becomes {state}. Type yes:", f"{origin} devient {word(state)}. Tapez oui :")
+    words = say(f"{what}. Type yes:", f"{what}. Tapez oui :")
     return typer.prompt(words, default="", show_default=False, err=True).strip().lower() in {"yes", "oui"}
 
 
-def _told(folder: Path, story: Any) -> Any:
+def told(folder: Path, story: Any) -> Any:
+    """Tell a story in the world of the folder; what it takes is loaded only now."""
     from fedcoop.cli.worlds import in_world
 
     return in_world(folder, story)
@@ -316,7 +307,7 @@ def list_(folder: Folder, as_json: AsJson = False) -> None:
     """List the peers, and who knocked."""
     from fedcoop.flow.peering import dossiers
 
-    found: tuple[Dossier, ...] = _told(folder, dossiers)
+    found: tuple[Dossier, ...] = told(folder, dossiers)
     answer(
         {"ok": True, "peers": [_document(one) for one in found]},
         as_json=as_json,
@@ -336,8 +327,8 @@ def show(folder: Folder, origin: Origin, as_json: AsJson = False) -> None:
     async def look(world: World) -> tuple[Dossier, Impact]:
         return await dossier(world, origin.rstrip("/")), await impact_of(world, origin.rstrip("/"))
 
-    found, impact = _told(folder, look)
-    if found.peer is None and found.knocked is None and impact.nothing:
+    found, impact = told(folder, look)
+    if not (found.peer or found.knocked or found.agreements) and impact.nothing:
         raise Failed(
             "not-found",
             say(f"Nothing is known of {found.origin}.", f"On ne sait rien de {found.origin}."),
@@ -374,6 +365,7 @@ def _document(one: Dossier) -> dict[str, Any]:
         "decidedBy": peer.decided_by if peer is not None else "",
         "source": last.source if last is not None else "knock" if knocked is not None else "",
         "since": since.isoformat() if since is not None else None,
+        "agreements": [described(c) for c in one.agreements],
         "knocked": _plain(knocked) if knocked is not None else None,
         "answeredUs": _plain(one.answer) if one.answer is not None else None,
     }
@@ -390,6 +382,8 @@ def _lines(one: Dossier) -> Iterator[str]:
     words = (peer.note or peer.reason) if peer is not None else ""
     by = f"({peer.decided_by}, {peer.since:%Y-%m-%d})" if peer is not None and peer.decided_by else ""
     yield f"{state:<10} {network:<8} {one.origin}  {words} {by}".rstrip()
+    for chain in one.agreements:
+        yield f"           {line_of(chain)}"
     if knocked is not None:
         yield say(
             f"           knocked {knocked.times} times, last {knocked.last_at:%Y-%m-%d %H:%M}; not verified",

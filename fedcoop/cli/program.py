@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from fedcoop import __version__
 from fedcoop.cli import (
+    agreement,
     debugging,
     deliveries,
     demo,
@@ -127,6 +128,11 @@ def build() -> typer.Typer:
     peers.command("unblock", cls=SpokenCommand, help=peer.HELP_UNBLOCK)(peer.unblock)
     peers.command("list", cls=SpokenCommand, help=peer.HELP_LIST)(peer.list_)
     peers.command("show", cls=SpokenCommand, help=peer.HELP_SHOW)(peer.show)
+    peers.command("propose", cls=SpokenCommand, help=agreement.HELP_PROPOSE)(agreement.propose)
+    peers.command("accept", cls=SpokenCommand, help=agreement.HELP_ACCEPT)(agreement.accept)
+    peers.command("reject", cls=SpokenCommand, help=agreement.HELP_REJECT)(agreement.reject)
+    peers.command("end", cls=SpokenCommand, help=agreement.HELP_END)(agreement.end)
+    peers.command("agreements", cls=SpokenCommand, help=agreement.HELP_AGREEMENTS)(agreement.agreements)
     peers.command("health", cls=SpokenCommand, help=deliveries.HELP_HEALTH)(deliveries.health)
     program.add_typer(peers, name="peer")
     sent = _group(deliveries.HELP, cls=ListingGroup)

@@ -11,6 +11,7 @@ from typing import Literal
 import structlog
 
 from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound
+from fedcoop.flow.agreeing import may_speak_of_agreement
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
@@ -69,9 +70,11 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         await world.store.read(lambda reader: _admit(reader, claimed, inbox_of, instance))
     except Forbidden as refusal:
         # Whoever is only named by somebody else has not come.
-        if refusal.code == "not-in-allow-list" and claimed.forwarder is None:
+        if refusal.code != "not-in-allow-list" or claimed.forwarder is not None:
+            raise
+        if not await may_speak_of_agreement(world, claimed.activity):
             await knocked(world, origin(claimed.activity.actor))
-        raise
+            raise
     if await _is_about_a_stranger(claimed.activity, world):
         return _ignored(claimed.activity, "an actor that we never knew")
     if claimed.forwarder is None:
@@ -224,10 +227,10 @@ async def _passes(tx: Transaction, activity: Activity, scene: Scene, instance: I
     """Raise Forbidden for what a peer in its state may not do (D7); only now is it known who speaks, and of what."""
     host = origin(activity.actor)
     peer = await tx.peer(host)
-    admit(peer, host, contact=f"{instance.base}/")
-    if peer is None or TABLE[peer.state].deeds == EVERYTHING:
+    state = peer.state if peer is not None else "pending"
+    if TABLE[state].deeds == EVERYTHING:
         return
-    if not passes(peer.state, await deed(tx, activity, scene.chain, host)):
+    if not passes(state, await deed(tx, activity, scene.chain, host)):
         raise refusal_of(peer, host, contact=f"{instance.base}/")
 
 

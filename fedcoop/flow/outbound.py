@@ -18,6 +18,7 @@ from datetime import datetime
 import structlog
 
 from fedcoop.errors import Conflict, TryLater
+from fedcoop.flow.agreeing import follow_agreement
 from fedcoop.flow.peering import note_answers
 from fedcoop.flow.saying import Said, having_met, say
 from fedcoop.flow.scene import split
@@ -29,6 +30,7 @@ from fedcoop.protocol.effects import take_off
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
 from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, Intent
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict
 from fedcoop.protocol.shape import read_activity
 
@@ -145,7 +147,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         for outcome in outcomes:
             if isinstance(outcome, GivenUp):
                 refused = next(o for o in owed if o.id == outcome.id)
-                await _take_back(tx, refused, lane, in_words(outcome), now)
+                await _take_back(tx, refused, lane, in_words(outcome), world, now)
 
     await world.store.write(settle)
 
@@ -251,7 +253,9 @@ async def _confirm(tx: Transaction, item: Owed, lane: Lane) -> None:
         await tx.make([ConfirmLinks(chain.id, version)])
 
 
-async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str, now: datetime) -> None:
+async def _take_back(
+    tx: Transaction, item: Owed, lane: Lane, reason: str, world: World, now: datetime
+) -> None:
     """The owner refused a tentative transition of ours: it and what was built on it never happened."""
     chain = await _owned_by(tx, item, lane)
     if chain is None:
@@ -262,6 +266,8 @@ async def _take_back(tx: Transaction, item: Owed, lane: Lane, reason: str, now: 
     proposal = await tx.chain(chain.proposal) if chain.proposal else None
     before, tail = await split(tx, chain.id, link.version, Facts(proposal=proposal))
     await tx.make(take_off(chain.id, link.version, reason, before=before, tail=tail, now=now))
+    if before is not None and before.kind == AGREEMENT:
+        await follow_agreement(tx, before, world=world, now=now)
 
 
 async def _owned_by(tx: Transaction, item: Owed, lane: Lane) -> Chain | None:

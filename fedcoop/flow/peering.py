@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,11 +22,22 @@ from fedcoop.flow.catchup import inbox_of, owed_boards, remote_follower
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Decision, Delivered, Outcome, Peer, PeerAnswer, Reader, Stranger, Transaction
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.agreements import other_party, state_at
 from fedcoop.protocol.audience import Follower, inboxes
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.limits import STRANGER_EVERY, STRANGERS_PER_MINUTE
 from fedcoop.protocol.messages import Activity, Chain, Deliver
-from fedcoop.protocol.policy import EVERYTHING, OVER, STEPS_DOWN, TABLE, Deed, PeerState, deed_of, passes
+from fedcoop.protocol.policy import (
+    EVERYTHING,
+    OVER,
+    STEPS_DOWN,
+    TABLE,
+    Deed,
+    PeerState,
+    admitted,
+    deed_of,
+    passes,
+)
 from fedcoop.protocol.shape import read_activity, recipients
 
 TOLD: Final = frozenset({"frozen", "blocked"})
@@ -80,6 +91,8 @@ class Dossier:
     decisions: tuple[Decision, ...]
     knocked: Stranger | None
     answer: PeerAnswer | None
+    agreements: tuple[Chain, ...] = ()
+    """Federation agreements with it, each in its state now, the oldest first."""
 
 
 # -- what hangs on a peer -------------------------------------------------------------------------------------------
@@ -181,7 +194,7 @@ async def decide_peer(
     host = checked(world, peer_origin)
 
     async def work(tx: Transaction) -> Peer:
-        return await _decide(
+        return await decide(
             tx, world, host, state, network=network, note=note, reason=reason, by=by, source=source
         )
 
@@ -211,7 +224,7 @@ async def reinstate(world: World, peer_origin: str, *, by: str = "") -> Peer:
         above = [d for d in await tx.decisions(host) if STEPS_DOWN.index(d.state) < place]
         before: PeerState = above[-1].state if above else "pending"
         network = above[-1].network if above else None
-        return await _decide(
+        return await decide(
             tx, world, host, before, network=network, note=None, reason=None, by=by, source="operator"
         )
 
@@ -220,7 +233,7 @@ async def reinstate(world: World, peer_origin: str, *, by: str = "") -> Peer:
     return decided
 
 
-async def _decide(
+async def decide(
     tx: Transaction,
     world: World,
     host: str,
@@ -232,6 +245,7 @@ async def _decide(
     by: str,
     source: str,
 ) -> Peer:
+    """Record a decision within a transaction, with everything that follows from it; as `decide_peer`."""
     known, now = await tx.peer(host), world.clock()
     kept = known.reason if known and state not in ("allowed", "pending") else ""
     peer = Peer(
@@ -350,7 +364,10 @@ async def list_peers(world: World) -> tuple[Peer, ...]:
 async def dossiers(world: World) -> tuple[Dossier, ...]:
     """Return every instance that was decided about, then those that only knocked, the latest first."""
 
+    now = world.clock()
+
     async def work(reader: Reader) -> tuple[Dossier, ...]:
+        agreed = await _agreements(reader, world.instance, now)
         answers = {a.origin: a for a in await reader.peer_answers()}
         strangers = {s.origin: s for s in await reader.strangers()}
         known = [
@@ -360,10 +377,15 @@ async def dossiers(world: World) -> tuple[Dossier, ...]:
                 await reader.decisions(p.origin),
                 strangers.pop(p.origin, None),
                 answers.get(p.origin),
+                agreed.pop(p.origin, ()),
             )
             for p in await reader.peers()
         ]
-        unknown = [Dossier(s.origin, None, (), s, answers.get(s.origin)) for s in strangers.values()]
+        others = dict.fromkeys([*agreed, *strangers])
+        unknown = [
+            Dossier(host, None, (), strangers.get(host), answers.get(host), agreed.get(host, ()))
+            for host in others
+        ]
         return (*known, *unknown)
 
     return await world.store.read(work)
@@ -371,7 +393,7 @@ async def dossiers(world: World) -> tuple[Dossier, ...]:
 
 async def dossier(world: World, peer_origin: str) -> Dossier:
     """Return what is known of one instance. Raises as `checked`."""
-    host = checked(world, peer_origin)
+    host, now = checked(world, peer_origin), world.clock()
 
     async def work(reader: Reader) -> Dossier:
         return Dossier(
@@ -380,9 +402,21 @@ async def dossier(world: World, peer_origin: str) -> Dossier:
             await reader.decisions(host),
             await reader.stranger(host),
             await reader.peer_answer(host),
+            (await _agreements(reader, world.instance, now)).get(host, ()),
         )
 
     return await world.store.read(work)
+
+
+async def _agreements(reader: Reader, instance: Instance, now: datetime) -> dict[str, tuple[Chain, ...]]:
+    """Return the agreements of every server, by its origin."""
+    found: dict[str, tuple[Chain, ...]] = {}
+    for chain in await reader.agreements():
+        other = other_party(chain, instance.base)
+        if other is not None:
+            host = origin(other)
+            found[host] = (*found.get(host, ()), replace(chain, state=state_at(chain, now)))
+    return found
 
 
 async def knocked(world: World, host: str) -> None:
@@ -437,7 +471,7 @@ def admit(peer: Peer | None, host: str, *, contact: str) -> None:
 
     `contact` is the page of whom to ask.
     """
-    if peer is None or not TABLE[peer.state].deeds:
+    if peer is None or not admitted(peer.state):
         raise refusal_of(peer, host, contact=contact)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from fedcoop.errors import Unavailable
+from fedcoop.flow.agreeing import follow_agreement
 from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.peering import deed, refusal_of_our_own
 from fedcoop.flow.scene import gather
@@ -33,7 +34,7 @@ from fedcoop.protocol.messages import (
     PutActor,
     RecordActivity,
 )
-from fedcoop.protocol.policy import passes
+from fedcoop.protocol.policy import AGREEMENT, passes
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
 
@@ -85,6 +86,8 @@ async def keep(
     await tx.make([record, *effects.changes, *owed.deliveries])
     for host in owed.kept_back:
         await tx.keep_back(host, activity.id)
+    if authorised.chain is not None and authorised.chain.kind == AGREEMENT:
+        await follow_agreement(tx, authorised.chain, world=world, now=now)
     return tuple(effects.reactions)
 
 
@@ -220,11 +223,16 @@ async def _owed(
     """
     instance = world.instance
     peers = {p.origin: p for p in await tx.peers()}
-    # A frozen peer is for this one message as one that we work with, or as none at all.
-    for host, frozen in [(o, p) for o, p in peers.items() if p.state == "frozen"]:
-        if passes("frozen", await deed(tx, activity, scene.chain, host)):
-            peers[host] = replace(frozen, state="allowed")
     reached = {o for o, p in peers.items() if p.state in REACHED}
+    # Whoever is not reached by everything is for this one message as one that we work with, or as none at all.
+    named = {origin(r) for r in activity.recipients if _is_remote(r, instance)}
+    for host in sorted((named | {o for o, p in peers.items() if p.state == "frozen"}) - reached):
+        peer = peers.get(host)
+        state = peer.state if peer is not None else None
+        if passes(state, await deed(tx, activity, scene.chain, host)):
+            reached.add(host)
+            if peer is not None:
+                peers[host] = replace(peer, state="allowed")
     followers: dict[str, list[Follower]] = {}
     for speaker in _spoken_for(activity, scene, instance):
         if not {f"{speaker}/followers", f"{speaker}/network"}.isdisjoint(activity.recipients):
@@ -234,7 +242,7 @@ async def _owed(
     kept_back: set[str] = set()
     between_parties = scene.chain is not None and scene.chain.kind == "Engagement"
     for recipient in activity.recipients:
-        if recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient):
+        if not _is_remote(recipient, instance):
             continue
         host = origin(recipient)
         if host not in reached:
@@ -254,6 +262,10 @@ async def _owed(
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
     return Copies((*copies, *board), frozenset(kept_back))
+
+
+def _is_remote(recipient: str, instance: Instance) -> bool:
+    return not (recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient))
 
 
 def _spoken_for(activity: Activity, scene: Scene, instance: Instance) -> tuple[str, ...]:

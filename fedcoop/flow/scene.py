@@ -8,15 +8,17 @@ from datetime import datetime
 
 from fedcoop.flow.world import Instance
 from fedcoop.ports import Transaction
-from fedcoop.protocol import strict_json
+from fedcoop.protocol import agreements, strict_json
 from fedcoop.protocol.authorise import FollowFact, Scene, displaced, follow_target, named_anew
 from fedcoop.protocol.chain import Reference, proposal_of, proposer_of, reference_of, refold
 from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.effects import PROPOSALS
 from fedcoop.protocol.facts import Facts
+from fedcoop.protocol.ids import origin
 from fedcoop.protocol.listing import plain_proposal
 from fedcoop.protocol.messages import Activity, Chain, Document
 from fedcoop.protocol.model import PUBLIC_CONTEXT_PATHS
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import fedcoop_meaning, id_of, read_activity
 
 
@@ -96,16 +98,29 @@ async def _facts(
         owner = proposer_of(activity, proposal)
     owner_here = owner is not None and instance.hosts(owner)
     of = proposal.id if proposal else chain.id if chain else None
+    proposes = reference is not None and reference.begins and reference.kind == AGREEMENT
     return Facts(
         owner_here=owner_here,
         proposal=proposal,
         proposal_current=owner_here or instance.hosts(activity.actor),
         engagements=await tx.engagements(of) if owner_here and of else (),
+        agreements=await _agreements(tx, activity, instance, now) if proposes else (),
         keys=keys,
         rules_known=await _rules_known(tx, activity) if owner_here else True,
         now=now,
         ahead=instance.window[1],
     )
+
+
+async def _agreements(
+    tx: Transaction, activity: Activity, instance: Instance, now: datetime
+) -> tuple[Chain, ...]:
+    """Return the agreements with the server that proposes one, or to which we do, that are not over."""
+    parties = agreements.parties_of(activity).values()
+    found = {origin(party) for party in parties if not instance.hosts(party)}
+    known = [c for host in sorted(found) for c in await tx.chains_with(host) if c.kind == AGREEMENT]
+    then = [replace(c, state=agreements.state_at(c, now)) for c in known]
+    return tuple(c for c in then if c.state in agreements.LIVE)
 
 
 async def _proposal(tx: Transaction, iri: str) -> Chain | None:

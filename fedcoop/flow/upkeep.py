@@ -1,5 +1,5 @@
-"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6), what
-became of old deliveries is forgotten, and keys that were replaced end."""
+"""What time does: a mission whose time to apply is over expires, said by its owner's server (role I of §3.6), an
+agreement whose time is over has ended, what became of old deliveries is forgotten, and keys that were replaced end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import itertools
 import structlog
 
 from fedcoop.errors import FedcoopError
-from fedcoop.flow import keys
+from fedcoop.flow import federating, keys
 from fedcoop.flow.outbound import publish
 from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
@@ -34,6 +34,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
         if stop.is_set():
             return
         await expire(world)
+        await federating.expire(world)
         await tidy(world)
         await look_after_keys(world, retiring=round_ % ROUNDS_BETWEEN_KEYS == 0)
         with contextlib.suppress(TimeoutError):

@@ -27,6 +27,8 @@ class Instance:
     rome_labels: Mapping[str, str]
     signed_reads: bool = False
     """Only our own and peers who sign read what is for machines; pages for people stay open."""
+    strangers_propose: bool = True
+    """Co-ops that nobody decided about may propose a federation agreement."""
 
     @property
     def coop(self) -> str:

@@ -22,13 +22,14 @@ from fedcoop.errors import (
     Unavailable,
     Unverified,
 )
+from fedcoop.protocol import agreements, guards
 from fedcoop.protocol import chain as chains
-from fedcoop.protocol import guards
 from fedcoop.protocol.chain import Placement, Reference, Taken
 from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.ids import same_origin
 from fedcoop.protocol.messages import Activity, Authorised, Chain, Document, Link, Verified
 from fedcoop.protocol.model import AUTHORISATION, CLASSES, NAMESPACE
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import PUBLIC, id_of, ids_of
 
 
@@ -84,7 +85,7 @@ class Scene:
 
 
 CONTRACT_CLASSES: Final = frozenset(
-    {"Mission", "ServiceOffer", "Need", "Engagement", "WorkRecord", "Receipt"}
+    {"Mission", "ServiceOffer", "Need", "Engagement", "WorkRecord", "Receipt", AGREEMENT}
 )
 """Classes whose activities move a chain and therefore carry a proof (decision D5)."""
 
@@ -143,6 +144,8 @@ def authorise(verified: Verified, scene: Scene) -> Authorised:
     parties = taken.chain.parties.values() if taken is not None else ()
     if taken is not None and taken.chain.kind == "Engagement" and not any(map(scene.hosts, parties)):
         raise Forbidden("wrong-party", "None of its parties is here.", received=activity.id)
+    if taken is not None and taken.chain.kind == AGREEMENT:
+        agreements.check_party_here(taken.chain, coop=f"{scene.base}/actors/coop")
     return _authorised(activity, scene, taken, verified)
 
 
@@ -255,7 +258,8 @@ def _speaks_of_chain(activity: Activity, scene: Scene) -> bool:
         return False
     if scene.reference.kind is not None:
         # A plain FEP-0837 peer answers our proposals without our context.
-        return scene.fedcoop or scene.chain is not None or activity.type == "Offer"
+        plain = activity.type == "Offer" and scene.reference.kind == "Engagement"
+        return scene.fedcoop or scene.chain is not None or plain
     return scene.chain is not None or activity.previous_digest is not None
 
 
@@ -399,7 +403,9 @@ def _undo(activity: Activity, scene: Scene) -> None:
 
 def _offer(activity: Activity, scene: Scene) -> None:
     raise NotImplementedYet(
-        "not-implemented", "Only an Offer of an Agreement is in this release.", received=activity.object_class
+        "not-implemented",
+        "Only an Offer of an Agreement or of a FederationAgreement is in this release.",
+        received=activity.object_class,
     )
 
 

@@ -11,14 +11,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from fedcoop.errors import Forbidden, Invalid, NotFound
+from fedcoop.protocol import agreements
 from fedcoop.protocol.audience import scope_audience
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.chain import proposal_of
 from fedcoop.protocol.guards import EMPLOYED
 from fedcoop.protocol.identity import check_own
+from fedcoop.protocol.ids import origin
 from fedcoop.protocol.listing import currency_of, title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS, PROPERTIES
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import AS2, PUBLIC, class_of, id_of, ids_of
 
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
@@ -36,6 +39,7 @@ FOLDER_OF_CLASS: Final[Mapping[str, str]] = {
     "Receipt": "receipts",
     "PricingRule": "rules",
     "MatchingRule": "rules",
+    AGREEMENT: "agreements",
 }
 """Where a new object of a class lives; anything else lives under `objects`."""
 
@@ -81,7 +85,10 @@ def draft(intent: Intent, *, base: str, fresh: Fresh, published: str) -> dict[st
         # What was read from us came with a proof of what it said then.
         body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "bto", "bcc", "proof")}
     elif intent.type == "Offer" and isinstance(obj, Mapping):
-        body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "id", "proof")}
+        given = {k: v for k, v in obj.items() if k not in ("@context", "id", "proof")}
+        # An engagement has no name before it is agreed; whatever else is offered has one.
+        home = FOLDER_OF_CLASS.get(class_of(obj))
+        body["object"] = {"id": fresh(home), **given, "attributedTo": intent.actor} if home else given
     head = {"@context": contexts(base), "id": fresh("activities"), "type": intent.type, "actor": intent.actor}
     return {**head, "published": published, **{k: v for k, v in body.items() if k != "published"}}
 
@@ -493,6 +500,28 @@ def _engagement(scene: Scene, said: Activity) -> Chain:
     return scene.chain
 
 
+# -- federation agreements ------------------------------------------------------------------------------------------
+
+
+def _propose(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> dict[str, Any]:
+    """Whoever proposes names the other co-op; the usual terms are filled in."""
+    given = dict(said.object or {})
+    parties = list(ids_of(given.get("parties"))) or [said.actor, *(r for r in said.recipients if r != PUBLIC)]
+    whole: dict[str, Any] = {
+        "scopes": list(agreements.DEFAULT_SCOPES),
+        "noticePeriod": agreements.DEFAULT_NOTICE,
+        "effectiveFrom": body["published"],
+        "published": body["published"],
+        **given,
+        "type": "Document",
+        "fedcoopType": [AGREEMENT],
+        "parties": parties,
+        "agreementState": "proposed",
+    }
+    whole.setdefault("name", " – ".join(sorted(origin(party).split("://", 1)[1] for party in parties)))
+    return {**body, "object": whole, "to": [p for p in parties if p != said.actor], "cc": []}
+
+
 # -- follows and the rest -------------------------------------------------------------------------------------------
 
 
@@ -523,6 +552,10 @@ FILLERS: Final[Mapping[tuple[str, str], Filler]] = {
     ("Accept", "WorkRecord"): _attest,
     ("Reject", "WorkRecord"): _to_parties,
     ("Create", "Receipt"): _receipt,
+    ("Offer", AGREEMENT): _propose,
+    ("Accept", AGREEMENT): _to_parties,
+    ("Reject", AGREEMENT): _to_parties,
+    ("Undo", AGREEMENT): _to_parties,
     ("Update", "Actor"): _update_actor,
     ("Follow", "Follow"): _follow,
     ("Accept", "Follow"): _answer_follow,

@@ -20,11 +20,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fedcoop.errors import Conflict, Forbidden, Invalid, Malformed, NotImplementedYet, Unavailable
-from fedcoop.protocol import guards
+from fedcoop.protocol import agreements, guards
 from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.facts import Facts, Step
 from fedcoop.protocol.messages import Activity, Chain, ChainKind, Document, Link
 from fedcoop.protocol.model import LIFECYCLES
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import id_of, is_plain
 from fedcoop.protocol.vocabulary import Edge, Lifecycle
 
@@ -35,11 +36,19 @@ KIND_OF_CLASS: Final[Mapping[str, ChainKind]] = {
     "Engagement": "Engagement",
     "WorkRecord": "Engagement",
     "Receipt": "Engagement",
+    "FederationAgreement": "FederationAgreement",
 }
 """Class of an embedded object to the kind of chain that its activity belongs to."""
 
+GUARDS: Final[Mapping[str, guards.Guard]] = {**guards.GUARDS, **agreements.GUARDS}
+"""Every guard by the name the vocabulary uses."""
+
 ANSWERS: Final = frozenset({"Accept", "Reject", "TentativeAccept", "TentativeReject", "Undo"})
 """Activities that point at an earlier one (or at a record) instead of carrying an object."""
+
+
+ANY_PARTY: Final = "party"
+"""Sender of an edge that belongs to each of the parties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,8 @@ def reference_of(activity: Activity) -> Reference | None:
         case "Offer" if kind == "Engagement":
             reply = id_of(activity.raw.get("inReplyTo"))
             return Reference("Engagement", reply or activity.id, begins=reply is None)
+        case "Offer" if kind == AGREEMENT and activity.object_id:
+            return Reference(AGREEMENT, activity.object_id, begins=True)
         # Whatever an Update says that the object is: what a chain has made moves by the chain alone.
         case "Update" | "Delete" if activity.object_id:
             return Reference(None, activity.object_id, begins=False)
@@ -156,7 +167,7 @@ def take(activity: Activity, before: Chain | None, facts: Facts, placement: Plac
     edge = _edge(lifecycle, step)
     _check_time(step, facts)
     for name in edge.guards + (edge.owner_guards if facts.owner_here else ()):
-        guards.GUARDS[name](step, facts)
+        GUARDS[name](step, facts)
     after = fold(step, edge)
     return Taken(after, edge, placement, _refs(step, after))
 
@@ -165,6 +176,8 @@ def fold(step: Step, edge: Edge) -> Chain:
     """Return the chain after `step`: new state, version, digest, document and memory."""
     chain, activity = step.chain, step.activity
     document, memory = _remember(step)
+    if chain.kind == AGREEMENT:
+        document = agreements.stated(chain, edge.target, activity.id)
     carrier = id_of(document.get("carrier")) if chain.kind == "Engagement" else None
     return replace(
         chain,
@@ -229,6 +242,9 @@ def _object_class(activity: Activity, chain: Chain) -> str:
         memory = chain.memory
         if target is not None and target == memory.get("offer"):
             return "Offer"
+        # An agreement has its name from the beginning; an engagement gets it when it is accepted.
+        if chain.kind == AGREEMENT and target == chain.id and "accept" not in memory:
+            return "Offer"
         if target is not None and target in (memory.get("accept"), chain.document.get("id")):
             return "Accept"
         if target is not None and target in (memory.get("record"), memory.get("recordActivity")):
@@ -272,7 +288,7 @@ def _edge(lifecycle: Lifecycle, step: Step) -> Edge:
         )
     # (3) And it must be this sender's to take.
     for edge in fitting:
-        if chain.parties.get(_role(edge.sender, chain)) == activity.actor:
+        if edge.sender == ANY_PARTY or chain.parties.get(_role(edge.sender, chain)) == activity.actor:
             return edge
     raise Forbidden(
         "wrong-party",
@@ -340,7 +356,10 @@ def _begin(activity: Activity, lifecycle: Lifecycle, facts: Facts) -> Chain:
     obj = activity.object
     if obj is None:
         raise Malformed("malformed-activity", "The first activity of a chain carries its object.")
-    if lifecycle.name == "Engagement":
+    if lifecycle.name == AGREEMENT:
+        parties = agreements.parties_of(activity)
+        owner, chain_id, proposal = activity.actor, activity.object_id or "", None
+    elif lifecycle.name == "Engagement":
         parties = _parties(activity, obj, facts)
         owner, chain_id, proposal = parties["proposer"], activity.id, proposal_of(obj)
     else:
@@ -404,6 +423,8 @@ def _remember(step: Step) -> tuple[Document, dict[str, Any]]:
     obj = activity.object or {}
     result = activity.raw.get("result")
     result = result if isinstance(result, Mapping) else {}
+    if chain.kind == AGREEMENT:
+        return chain.document, {activity.type.lower(): activity.id}
     match activity.type, step.object_class:
         case "Offer", _:
             return obj, {"offer": activity.id, "shortlisted": False}

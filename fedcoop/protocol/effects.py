@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from fedcoop.protocol import agreements
 from fedcoop.protocol.audience import local_readers, peer_readers
 from fedcoop.protocol.authorise import Scene
 from fedcoop.protocol.guards import PENDING, bound, slots_of
@@ -37,6 +38,7 @@ from fedcoop.protocol.messages import (
     PutObject,
     ResetChain,
 )
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import PUBLIC, class_of, id_of, types_of
 
 Communes: TypeAlias = Mapping[str, tuple[str, float | None, float | None]]
@@ -110,6 +112,8 @@ def _left_by(activity: Activity) -> list[Document]:
 def _objects(activity: Activity, chain: Chain, scene: Scene, communes: Communes) -> list[Change]:
     """Return the objects that the step leaves behind, each readable by those it concerns."""
     local = scene.hosts(activity.actor)
+    if chain.kind == AGREEMENT:
+        return [agreements.kept(chain, base=scene.base, now=scene.now)]
     if chain.kind in ("Mission", "Listing"):
         if activity.type == "Delete":
             kind = class_of(chain.document)
@@ -145,6 +149,8 @@ def proposal_readers(chain: Chain, activity: Activity, scene: Scene) -> tuple[st
 
 
 def _reactions(activity: Activity, before: Chain | None, after: Chain, scene: Scene) -> list[Intent]:
+    if after.kind == AGREEMENT:
+        return []
     if after.kind == "Engagement":
         proposal = scene.facts.proposal
         if proposal is None or proposal.kind != "Mission":

@@ -33,6 +33,8 @@ class Facts:
     newer than what was answered, and what they make of it is theirs to judge."""
     engagements: tuple[Chain, ...] = ()
     """The engagements of the proposal (of the mission itself for a Mission), as they stand; owner's server only."""
+    agreements: tuple[Chain, ...] = ()
+    """Offer of a FederationAgreement: those with the same server that are not over, each in its state now."""
     keys: Mapping[str, Document] = field(default_factory=dict)
     """Actor id to actor document, for the proofs of credentials inside the activity."""
     rules_known: bool = True

@@ -325,6 +325,18 @@ STRANGERS_PER_MINUTE: Final = 10
 MAX_STRANGERS: Final = 200
 """Co-ops kept that knocked and were not decided about; those that knocked longest ago make room."""
 
+MAX_PROPOSALS: Final = 20
+"""Federation agreements of co-ops that nobody decided about, waiting for our operator; one of each server."""
+
+PROPOSAL_EVERY: Final = timedelta(minutes=5)
+"""A server that nobody decided about has a proposal of it verified at most this often: that costs us a fetch."""
+
+PROPOSAL_LIFE: Final = timedelta(days=30)
+"""A federation agreement that nobody has answered by then is proposed no more."""
+
+MAX_NOTICE: Final = timedelta(days=366)
+"""Longest notice after which a federation agreement ends: one could not be ended otherwise."""
+
 READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 """Reads of one address without a token; Mastodon's figure."""
 

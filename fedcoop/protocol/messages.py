@@ -127,7 +127,7 @@ class Verified:
 
 # -- chains ---------------------------------------------------------------------------------------------------------
 
-ChainKind: TypeAlias = Literal["Mission", "Listing", "Engagement"]
+ChainKind: TypeAlias = Literal["Mission", "Listing", "Engagement", "FederationAgreement"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Chain:
     """The state of one mission, listing or engagement: the fold of its activities (`chain.advance`)."""
 
     id: str
-    """Object id of a Mission or Listing; id of the first Offer of an Engagement (its object has none before Accept)."""
+    """Its object's id; of an Engagement that of its first Offer (its object has none before Accept)."""
     kind: ChainKind
     owner: str
     """The actor that orders the chain: the proposal's `attributedTo`."""

@@ -17,8 +17,9 @@ from fedcoop.protocol.messages import Activity, Chain
 
 PeerState: TypeAlias = Literal["pending", "allowed", "limited", "frozen", "blocked"]
 
-Deed: TypeAlias = Literal["begins", "goes-on", "ends"]
-"""What a message does: begin something with somebody, go on with an agreed engagement, or end something."""
+Deed: TypeAlias = Literal["begins", "goes-on", "ends", "agrees"]
+"""What a message does: begin something with somebody, go on with an agreed engagement, end something; or propose,
+answer and end the agreement by which two co-ops federate at all."""
 
 Shown: TypeAlias = Literal["as-addressed", "members", "nobody"]
 
@@ -36,13 +37,13 @@ class Rights:
     """Who sees its open proposals on our board."""
 
 
-EVERYTHING: Final[frozenset[Deed]] = frozenset({"begins", "goes-on", "ends"})
+EVERYTHING: Final[frozenset[Deed]] = frozenset({"begins", "goes-on", "ends", "agrees"})
 
 TABLE: Final[Mapping[PeerState, Rights]] = {
-    "pending": Rights(frozenset(), board=False, network=False, shown="nobody"),
+    "pending": Rights(frozenset({"agrees"}), board=False, network=False, shown="nobody"),
     "allowed": Rights(EVERYTHING, board=True, network=True, shown="as-addressed"),
     "limited": Rights(EVERYTHING, board=True, network=False, shown="members"),
-    "frozen": Rights(frozenset({"goes-on", "ends"}), board=False, network=False, shown="nobody"),
+    "frozen": Rights(frozenset({"goes-on", "ends", "agrees"}), board=False, network=False, shown="nobody"),
     "blocked": Rights(frozenset(), board=False, network=False, shown="nobody"),
 }
 
@@ -55,6 +56,13 @@ RUNNING: Final = frozenset({"accepted", "active", "delivered", "completed", "dis
 OVER: Final = frozenset({"settled", "rejected", "withdrawn", "terminated", "expired", "cancelled"})
 """States in which nothing is under way any more."""
 
+AGREEMENT: Final = "FederationAgreement"
+"""The kind of chain by which two co-ops federate."""
+
+AFTER_AN_AGREEMENT: Final[PeerState] = "frozen"
+"""What a peer is that an agreement had let in, once the agreement has ended: nothing new begins, and what is under way
+goes on to its end."""
+
 _ENDING: Final = frozenset({"Delete", "Undo", "Reject"})
 _ENDED_MISSION: Final = frozenset({"withdrawn", "expired", "cancelled"})
 
@@ -64,13 +72,22 @@ def passes(state: PeerState | None, deed: Deed) -> bool:
     return deed in TABLE[state or "pending"].deeds
 
 
+def admitted(state: PeerState | None) -> bool:
+    """Tell whether more than an agreement may come from a peer in `state`: whether anybody decided to work with it.
+
+    >>> admitted("frozen"), admitted("pending"), admitted("blocked"), admitted(None)
+    (True, False, False, False)
+    """
+    return bool(TABLE[state or "pending"].deeds - {"agrees"})
+
+
 def loses(before: PeerState | None, after: PeerState) -> bool:
     """Tell whether going from `before` to `after` takes something from the peer.
 
     >>> loses("allowed", "frozen"), loses("blocked", "limited"), loses("blocked", "pending"), loses(None, "blocked")
     (True, False, False, False)
     """
-    if before is None or not (TABLE[before].deeds or TABLE[before].board):
+    if not admitted(before) or before is None:
         return False
     return STEPS_DOWN.index(after) > STEPS_DOWN.index(before)
 
@@ -80,6 +97,8 @@ def deed_of(activity: Activity, *, chain: Chain | None, engagements: Iterable[Ch
 
     `chain` is the chain that it moves, None for none; `engagements` are those upon that chain when it is a proposal.
     """
+    if _is_of_an_agreement(activity, chain):
+        return "agrees"
     if activity.type in _ENDING:
         return "ends"
     # Who somebody is, and by which key they sign, belongs to what is under way.
@@ -91,6 +110,12 @@ def deed_of(activity: Activity, *, chain: Chain | None, engagements: Iterable[Ch
         return "ends"
     concerned = (chain,) if chain.kind == "Engagement" else engagements
     return "goes-on" if any(runs_with(engagement, host) for engagement in concerned) else "begins"
+
+
+def _is_of_an_agreement(activity: Activity, chain: Chain | None) -> bool:
+    if chain is not None:
+        return chain.kind == AGREEMENT
+    return activity.type == "Offer" and activity.object_class == AGREEMENT
 
 
 def runs_with(engagement: Chain, host: str) -> bool:

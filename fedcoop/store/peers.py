@@ -10,11 +10,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fedcoop.ports import Decision, Follow, PeerAnswer, Stranger
 from fedcoop.protocol.limits import MAX_STRANGERS
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.store import tables as t
 
 
@@ -55,6 +56,8 @@ CHAINS: Final = (
     .where(t.chain.c.id.in_(select(t.chain_party.c.chain_id).where(under(t.chain_party.c.actor))))
     .order_by(t.chain.c.n)
 )
+AGREEMENTS: Final = select(t.chain).where(text(f"chain.kind = '{AGREEMENT}'")).order_by(t.chain.c.n)
+"""Its condition is spelled out, or the partial index on it would not be used."""
 _STEP: Final = t.link.join(t.activity, t.activity.c.id == t.link.c.activity_id)
 _OF_CHAIN: Final = and_(t.link.c.chain_id == t.chain.c.id, t.link.c.refused.is_(None))
 CLOSED_SINCE: Final = (

@@ -34,7 +34,7 @@ from fedcoop.store import tables as t
 from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
-from fedcoop.store.peers import CHAINS, PeerQueries
+from fedcoop.store.peers import AGREEMENTS, CHAINS, PeerQueries
 from fedcoop.store.tokens import TokenQueries
 
 # -- statements, built once ----------------------------------------------------------------------------------
@@ -241,6 +241,9 @@ class Queries(PeerQueries, TokenQueries):
 
     async def chains_with(self, origin: str) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(CHAINS, under=f"{origin}/"))
+
+    async def agreements(self) -> tuple[Chain, ...]:
+        return tuple(chain_of(row) for row in await self._all(AGREEMENTS))
 
     async def meta(self, key: str) -> str | None:
         row = await self._one(META, key=key)

@@ -335,6 +335,12 @@ chain = Table(
     required("document", Json),
 )
 Index(
+    "ix_chain_agreement",
+    chain.c.n,
+    sqlite_where=text("kind = 'FederationAgreement'"),
+    postgresql_where=text("kind = 'FederationAgreement'"),
+)
+Index(
     "ix_chain_apply_before",
     chain.c.apply_before,
     sqlite_where=text("apply_before IS NOT NULL"),

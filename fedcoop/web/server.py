@@ -35,14 +35,14 @@ from fedcoop.web.services import SERVICES, Pages, Services
 _log = structlog.get_logger("fedcoop.web")
 
 OBJECT_FOLDERS: Final = (
-    "offers", "needs", "missions", "engagements", "records", "receipts", "rules", "objects",
+    "offers", "needs", "missions", "engagements", "records", "receipts", "rules", "objects", "agreements",
 )  # fmt: skip
 """Where objects live: every folder of `build.FOLDER_OF_CLASS`, and `objects` for what the vocabulary does not name.
 
 A credential is one too, and an activity has a folder and a handler of its own.
 """
 
-CHAIN_FOLDERS: Final = ("missions", "offers", "needs", "engagements")
+CHAIN_FOLDERS: Final = ("missions", "offers", "needs", "engagements", "agreements")
 """Where objects with a history live."""
 
 ALWAYS_READABLE: Final = frozenset(

@@ -15,7 +15,10 @@ from typing import Final, TypeAlias
 from fedcoop.protocol.model import AUTHORISATION, CODE_LISTS, LIFECYCLES, PROPERTIES
 from fedcoop.protocol.vocabulary import Edge, Lifecycle
 
-IMPLEMENTED: Final = tuple(life for life in LIFECYCLES.values() if life.implemented)
+IMPLEMENTED: Final = tuple(
+    life for life in LIFECYCLES.values() if life.implemented and life.name != "FederationAgreement"
+)
+"""Those between people of two co-ops; that of the co-ops themselves is walked in tests/protocol/test_agreements.py."""
 
 NEVER: Final = {row.activity for row in AUTHORISATION} - {
     row.activity for row in AUTHORISATION if row.implemented

@@ -1,4 +1,4 @@
-"""The federation of three co-operatives: founded once, copied for each test."""
+"""Three co-ops that work with each other, and three that know nobody: founded once, copied for each test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.federation import Federation, Template, found_template
+from tests.flow.federation import Federation, Template, found_strangers, found_template
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +19,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 @pytest.fixture
 async def federation(tmp_path: Path, template: Template) -> AsyncIterator[Federation]:
     opened = template.open(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def unknown(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return asyncio.run(found_strangers(tmp_path_factory.mktemp("strangers")))
+
+
+@pytest.fixture
+async def strangers(tmp_path: Path, unknown: Template) -> AsyncIterator[Federation]:
+    opened = unknown.open(tmp_path)
     yield opened
     await opened.close()

@@ -422,6 +422,18 @@ async def found_template(folder: Path) -> Template:
     return Template(folder, tuple(coop.ring.keys for coop in (founded.lyon, founded.nantes, founded.alpes)))
 
 
+async def found_strangers(folder: Path) -> Template:
+    """Found three co-ops that have decided nothing about each other, and close them."""
+    office, numbers, keys = PostOffice(), itertools.count(), []
+    for name in NAMES:
+        (folder / name).mkdir()
+        base = f"https://{name}.example"
+        coop = await found_coop(folder / name, base, office, StoppedClock(NOON), numbers)
+        keys.append(coop.ring.keys)
+        await coop.world.store.close()
+    return Template(folder, tuple(keys))
+
+
 def _origin(iri: str) -> str:
     scheme, _, rest = iri.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

@@ -151,7 +151,7 @@ def test_every_rule_outside_chains_is_of_the_table_or_of_a_lifecycle():
     outside = {row.activity for row in AUTHORISATION if row.implemented and row.lifecycle is None}
     inside = {
         e.activity for life in LIFECYCLES.values() if life.implemented for e in life.edges if e.implemented
-    }
+    } - {"Clock"}  # a date that is reached, which nobody says
     assert outside <= set(RULES)
     assert set(RULES) == outside | inside
 
@@ -162,14 +162,14 @@ def test_whatever_a_rule_lets_pass_has_an_effect():
 
 
 def test_every_edge_has_its_row_and_its_senders_are_named_there():
-    for name in ("Mission", "Listing", "Engagement"):
+    for name in ("Mission", "Listing", "Engagement", "FederationAgreement"):
         life = LIFECYCLES[name]
         rows: dict[tuple[str, str], set[str]] = {}
         for row in AUTHORISATION:
             if row.lifecycle == name and row.implemented:
                 for cls in row.object_classes:
                     rows.setdefault((row.activity, cls), set()).update(row.senders)
-        for edge in (e for e in life.edges if e.implemented):
+        for edge in (e for e in life.edges if e.implemented and e.activity != "Clock"):
             classes = life.class_names if edge.object_class == "Listing" else (edge.object_class,)
             for cls in classes:
                 assert edge.sender in rows[(edge.activity, cls)], (name, edge)

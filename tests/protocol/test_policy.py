@@ -10,6 +10,7 @@ import pytest
 from fedcoop.protocol.messages import Chain
 from fedcoop.protocol.model import LIFECYCLES
 from fedcoop.protocol.policy import (
+    AFTER_AN_AGREEMENT,
     EVERYTHING,
     OVER,
     RUNNING,
@@ -17,6 +18,7 @@ from fedcoop.protocol.policy import (
     TABLE,
     Deed,
     PeerState,
+    admitted,
     deed_of,
     loses,
     passes,
@@ -67,8 +69,20 @@ def test_going_down_never_gives_anything():
 
 def test_whom_nobody_decided_about_is_as_a_pending_one():
     for deed in EVERYTHING:
-        assert passes(None, deed) == passes("pending", deed) is False
+        assert passes(None, deed) == passes("pending", deed) == (deed == "agrees")
     assert not loses(None, "blocked")
+    assert not loses("pending", "blocked")
+
+
+@pytest.mark.parametrize("state", TABLE)
+def test_with_whom_somebody_decided_to_work_more_than_an_agreement_is_said(state: PeerState):
+    assert admitted(state) == (state in ("allowed", "limited", "frozen"))
+    assert passes(state, "agrees") == (state != "blocked")
+
+
+def test_after_an_agreement_what_is_under_way_goes_on_and_nothing_begins():
+    assert TABLE[AFTER_AN_AGREEMENT].deeds == {"goes-on", "ends", "agrees"}
+    assert loses("allowed", AFTER_AN_AGREEMENT)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +111,10 @@ def test_whom_nobody_decided_about_is_as_a_pending_one():
         ("Undo", "x", None, "ends"),
         ("Reject", "x", a_chain("Engagement", "proposed", ENGAGED), "ends"),
         ("Delete", "x", a_chain("Mission", "published"), "ends"),
+        ("Offer", {"type": "Document", "fedcoopType": ["FederationAgreement"]}, None, "agrees"),
+        ("Create", {"type": "Document", "fedcoopType": ["FederationAgreement"]}, None, "begins"),
+        ("Accept", "x", a_chain("FederationAgreement", "proposed", ENGAGED), "agrees"),
+        ("Undo", "x", a_chain("FederationAgreement", "active", ENGAGED), "agrees"),
     ],
 )
 def test_what_a_message_does(kind: str, obj: Any, chain: Chain | None, expected: str):

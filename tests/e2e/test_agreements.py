@@ -1,0 +1,66 @@
+"""Two co-ops that know nothing of each other agree by their operators' commands, exchange a mission, and part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from fedcoop.cli.client import poll
+from fedcoop.cli.instances import LocalInstance
+from tests.e2e.conftest import Instances
+
+pytestmark = [pytest.mark.xdist_group("agreements"), pytest.mark.timeout(240)]
+
+T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T | None], what: str) -> T:
+    found = poll(ask, seconds=30.0)
+    assert found is not None, what
+    return found
+
+
+def stands(instance: LocalInstance, iri: str, state: str) -> None:
+    """Wait until the agreement is in `state` here."""
+
+    def ask() -> bool | None:
+        known = instance.lookup(iri)
+        return (known is not None and known["fedcoopChain"]["state"] == state) or None
+
+    eventually(ask, f"{iri} is not {state} at {instance.base}")
+
+
+def test_two_strangers_agree_work_together_and_part(instances: Instances) -> None:
+    lyon, nantes = instances(2, federated=False)
+    proposed = lyon.command("peer", "propose", nantes.base, "--notice", "P0D", "--by", "Jeanne")["agreement"]
+    name = proposed["id"]
+    assert (proposed["state"], proposed["parties"]) == ("proposed", sorted([lyon.coop, nantes.coop]))
+    stands(nantes, name, "proposed")
+    (waiting,) = nantes.command("peer", "list")["peers"]
+    assert (waiting["origin"], waiting["state"]) == (lyon.base, "pending")
+    assert [c["id"] for c in waiting["agreements"]] == [name]
+
+    nantes.command("peer", "accept", lyon.base, "--by", "Paul")
+    stands(lyon, name, "active")
+    for instance, other, by in ((lyon, nantes, "Jeanne"), (nantes, lyon, "Paul")):
+        shown = instance.command("peer", "show", other.base)
+        assert (shown["state"], shown["decidedBy"], shown["source"]) == ("allowed", by, name)
+
+    lyon.post_outbox(lyon.coop, lyon.token, {"type": "Follow", "object": nantes.coop})
+    mission = {"type": "Create", "object": {"type": "Mission", "name": "Vélo"}}
+    published = nantes.post_outbox(nantes.coop, nantes.token, mission).json()["object"]["id"]
+    eventually(lambda: lyon.lookup(published), "the mission did not arrive")
+    read = lyon.get(name).json()
+    assert (read["agreementState"], read["attributedTo"]) == ("active", lyon.coop)
+    assert lyon.get(f"{name}/history").json()["chains"][0]["kind"] == "FederationAgreement"
+
+    preview = nantes.command("peer", "end", lyon.base)
+    assert (preview["done"], preview["impact"]["followers"]) == (False, 1)
+    nantes.command("peer", "end", lyon.base, "--yes", "--by", "Zoé")
+    stands(lyon, name, "ending")
+    asked = {"type": "Offer", "object": {"type": "Agreement", "mission": published}}
+    refused = lyon.post_outbox(lyon.coop, lyon.token, asked)
+    assert (refused.status, refused.json()["type"].rsplit("/", 1)[-1]) == (403, "frozen")
+    assert nantes.command("peer", "show", lyon.base)["state"] == "frozen"
