@@ -13,6 +13,7 @@ import structlog
 from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound
 from fedcoop.flow.agreeing import may_speak_of_agreement
 from fedcoop.flow.catchup import REACHED
+from fedcoop.flow.passing_on import passed_on
 from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
@@ -155,7 +156,11 @@ async def _take_in(
         if known is None or (not known.local and known.fetched_at < verified.keys.fetched_at):
             await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
         own_inbox = (inbox_of,) if inbox_of else ()
+        onward = (
+            await passed_on(tx, verified, scene.chain, instance=instance, now=now) if courier is None else ()
+        )
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
+        await tx.make(onward)
         await answer(tx, reactions, world=world, now=now, keys=keys)
         return Receipt("accepted", activity.id)
 

@@ -31,8 +31,8 @@ from fedcoop.protocol.facts import Facts
 from fedcoop.protocol.limits import DELIVERY_LEASE, MAX_POSTS_AT_ONCE
 from fedcoop.protocol.messages import Chain, ConfirmLinks, Document, Intent
 from fedcoop.protocol.policy import AGREEMENT
-from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict
-from fedcoop.protocol.shape import read_activity
+from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict, verdict_on_carried
+from fedcoop.protocol.shape import id_of, read_activity
 
 log = structlog.get_logger()
 
@@ -121,6 +121,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         return await tx.owed(lane, limit=BATCH)
 
     owed = await world.store.write(read)
+    carried = {item.id for item in owed if is_carried(item)}
     deadline = asyncio.get_running_loop().time() + DELIVERY_LEASE.total_seconds() / 2
     outcomes: list[Outcome] = []
     arrived: list[Owed] = []
@@ -140,8 +141,10 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         if not await tx.settle(lane, outcomes, now=now):
             return
         await _judge_server(tx, lane, outcomes, world=world, now=now)
-        await note_answers(tx, server_of(lane.inbox), outcomes, now)
-        # (2) What the owner of a chain took is final; what it refused is taken back.
+        # (2) How somebody else's words are refused is no decision about us.
+        ours = [o for o in outcomes if isinstance(o, Delivered) or o.id not in carried]
+        await note_answers(tx, server_of(lane.inbox), ours, now)
+        # (3) What the owner of a chain took is final; what it refused is taken back.
         for item in arrived:
             await _confirm(tx, item, lane)
         for outcome in outcomes:
@@ -176,15 +179,17 @@ async def _attempt(item: Owed, world: World, *, failures: int) -> Outcome:
     """Send one delivery and say what happened; its destination has failed so many times in a row before."""
     now = world.clock()
     erasure = is_erasure(str(strict_json.loads(item.body).get("type")))
+    carried = is_carried(item)
     status, problem, retry_after = None, None, None
     try:
         answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
-        if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
+        before = answer.problem == "predecessor-unknown" and not carried
+        if before and await _send_what_came_before(item, world):
             answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
     except TryLater as failure:
         kind, reason = "retry", failure.detail
     else:
-        kind = verdict(answer.status, answer.problem)
+        kind = (verdict_on_carried if carried else verdict)(answer.status, answer.problem)
         status, problem, retry_after = answer.status, answer.problem, answer.retry_after
         reason = (answer.detail or "")[:500]
     if kind == "delivered":
@@ -221,6 +226,11 @@ def in_words(outcome: GivenUp) -> str:
     """Return why nothing more is sent, for whoever reads it beside the step that it took back."""
     said = f"{outcome.status or ''} {outcome.problem or ''} {outcome.reason}".split()
     return ("horizon passed; last: " if outcome.state == "expired" else "") + " ".join(said)
+
+
+def is_carried(item: Owed) -> bool:
+    """Tell whether a delivery brings what somebody else has said."""
+    return id_of(strict_json.loads(item.body).get("actor")) != item.sender
 
 
 async def _send_what_came_before(item: Owed, world: World) -> bool:
@@ -274,7 +284,7 @@ async def _owned_by(tx: Transaction, item: Owed, lane: Lane) -> Chain | None:
     """Return the chain that the delivery moves, if the lane leads to the server of the chain's owner."""
     activity = read_activity(strict_json.loads(item.body), item.body)
     chain = await tx.chain(activity.id)
-    if chain is None or chain.owner == item.sender:
+    if chain is None or chain.owner == item.sender or activity.actor != item.sender:
         return None
     owner = await tx.actor(chain.owner)
     return chain if owner is not None and lane.inbox in (owner.inbox, owner.shared_inbox) else None

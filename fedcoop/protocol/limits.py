@@ -301,6 +301,15 @@ MAX_ANSWER: Final = 64 * KIB
 OUTBOUND_KEEP_ALIVE: Final = timedelta(seconds=15)
 """How long we keep an idle connection to a peer; well under the 75 s after which peers close theirs."""
 
+MAX_PASSED_ON_DEPTH: Final = 3
+"""Answers between what a peer says and something of ours, for it to be passed on to our followers: a short thread."""
+
+MAX_PASSED_ON_LOOKS: Final = 20
+"""Objects looked at to find whether a message is about something of ours; a message can name thousands."""
+
+PASSED_ON_RATE: Final = (60, timedelta(hours=1))
+"""Messages of one peer that we pass on to our followers: each becomes as many as there are servers among them."""
+
 MAX_INBOUND_PER_PEER: Final = 8
 """Open requests of one peer; more are answered 503 so that one peer costs only itself."""
 

@@ -81,6 +81,18 @@ def verdict(status: int, problem: str | None) -> Verdict:
     return "retry"
 
 
+def verdict_on_carried(status: int, problem: str | None) -> Verdict:
+    """Return what an answer means for somebody else's words, which we have only brought.
+
+    What the peer decides about their author, or cannot find of the author's, is none of our business with the peer: it
+    never keeps back what we have to say ourselves. Only a peer that is too busy for anything is asked again.
+    """
+    if 200 <= status < 300:
+        return "delivered"
+    busy = status == 429 or (status == 503 and problem == "unavailable")
+    return "retry" if busy else "refused"
+
+
 def is_silence(status: int | None, retry_after: int | None) -> bool:
     """Tell whether a failed delivery says that the server is down: no answer (None), or 408 or 5xx without asking for
     patience. Whoever says when to come back, or what is wrong, is there."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fedcoop.protocol.limits import DELIVERY_HORIZON, DELIVERY_MAX_TRIES, DELIVERY_STEPS, ERASURE_HORIZON
 from fedcoop.protocol.model import PROBLEMS
-from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict
+from fedcoop.protocol.retry import is_erasure, is_silence, next_attempt, verdict, verdict_on_carried
 from tests.protocol.signing import NOW
 
 SIX = timedelta(seconds=6)
@@ -203,3 +203,21 @@ def test_every_problem_of_the_vocabulary_has_its_verdict():
         assert found[code] == "refused", code
     assert [code for code, what in found.items() if what == "park"] == ["not-in-allow-list"]
     assert "delivered" not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "expected"),
+    [
+        (202, None, "delivered"),
+        (401, None, "refused"),
+        (403, "not-in-allow-list", "refused"),
+        (500, None, "refused"),
+        (503, "key-unreachable", "refused"),
+        (503, "unavailable", "retry"),
+        (429, None, "retry"),
+    ],
+)
+def test_somebody_elses_words_are_brought_once_unless_there_is_no_time(
+    status: int, problem: str | None, expected: str
+):
+    assert verdict_on_carried(status, problem) == expected
