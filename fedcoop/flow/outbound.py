@@ -183,8 +183,7 @@ async def _attempt(item: Owed, world: World, *, failures: int) -> Outcome:
     status, problem, retry_after = None, None, None
     try:
         answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
-        before = answer.problem == "predecessor-unknown" and not carried
-        if before and await _send_what_came_before(item, world):
+        if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
             answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
     except TryLater as failure:
         kind, reason = "retry", failure.detail
@@ -284,7 +283,7 @@ async def _owned_by(tx: Transaction, item: Owed, lane: Lane) -> Chain | None:
     """Return the chain that the delivery moves, if the lane leads to the server of the chain's owner."""
     activity = read_activity(strict_json.loads(item.body), item.body)
     chain = await tx.chain(activity.id)
-    if chain is None or chain.owner == item.sender or activity.actor != item.sender:
+    if chain is None or chain.owner == item.sender:
         return None
     owner = await tx.actor(chain.owner)
     return chain if owner is not None and lane.inbox in (owner.inbox, owner.shared_inbox) else None
