@@ -1,4 +1,4 @@
-"""Somebody answers something of ours and names our followers: we pass it on to them, as it came (decision 0020).
+"""Somebody answers something of ours and names our followers: we pass it on to them, as it came (decision 0021).
 
 The bytes are the author's, with the author's proof; our signature says only who brings them. Whoever gets them judges
 the proof, as we do with what others bring (decision 0018).
