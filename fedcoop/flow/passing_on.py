@@ -1,4 +1,4 @@
-"""Somebody answers something of ours and names our followers: we pass it on to them, as it came (decision 0021).
+"""Somebody answers something of ours and names our followers: we pass it on to them, as it came (decision 0022).
 
 The bytes are the author's, with the author's proof; our signature says only who brings them. Whoever gets them judges
 the proof, as we do with what others bring (decision 0018).
@@ -16,7 +16,7 @@ from fedcoop.protocol.audience import Follower, inboxes
 from fedcoop.protocol.ids import origin
 from fedcoop.protocol.limits import MAX_PASSED_ON_DEPTH, MAX_PASSED_ON_LOOKS, PASSED_ON_RATE
 from fedcoop.protocol.messages import Activity, Chain, Deliver, Verified
-from fedcoop.protocol.passing_on import PASSED_ON, collections_named, is_for, refers_to
+from fedcoop.protocol.passing_on import ON_THE_BOARD, PASSED_ON, collections_named, is_for, refers_to
 from fedcoop.protocol.policy import TABLE
 
 
@@ -33,7 +33,7 @@ async def passed_on(
     if not verified.proved or activity.type not in PASSED_ON:
         return ()
     # (2) An agreement is between its parties, whomever one of them names.
-    if chain is not None and chain.kind == "Engagement":
+    if chain is not None and chain.kind not in ON_THE_BOARD:
         return ()
     named = collections_named(activity, base=instance.base)
     if not named:

@@ -14,6 +14,9 @@ from fedcoop.protocol.shape import PUBLIC, ids_of
 PASSED_ON: Final = frozenset({"Create", "Update", "Delete"})
 """What is said about something. Follows, answers and contracts are between those whom they name."""
 
+ON_THE_BOARD: Final = ("Mission", "Listing")
+"""Kinds of chain whose steps are for readers; every other is between its parties."""
+
 OPENED: Final = ("/followers", "/network")
 """Collections of an actor of ours that have others in them."""
 
