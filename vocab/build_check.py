@@ -218,8 +218,15 @@ def codes(data: Json) -> Iterator[str]:
             yield from _labels(f"{where}.{code}", label)
 
 
+EXAMPLE = ("at", "expected", "received")
+"""What the example of a problem says: where it is met, and what was compared."""
+
+
 def problems(data: Json) -> Iterator[str]:
-    """Problem codes: form, status, words."""
+    """Problem codes: form, status, words, who must act, and an example."""
+    known = data["problems"]["who"]
+    for name, label in known.items():
+        yield from _labels(f"problems.json: who {name}", label)
     for code, info in data["problems"]["problems"].items():
         where = f"problems.json: {code}"
         if not KEBAB.fullmatch(code):
@@ -227,6 +234,11 @@ def problems(data: Json) -> Iterator[str]:
         if not 400 <= info["status"] <= 599:
             yield f"{where} has the status {info['status']}"
         yield from _labels(where, info["title"], info["help"])
+        if not info.get("who") or set(info["who"]) - set(known):
+            yield f"{where} does not say who must act: one or more of {', '.join(known)}"
+        example = info.get("example", {})
+        if not all(isinstance(example.get(name), str) and example[name] for name in EXAMPLE):
+            yield f"{where} has no example with {', '.join(EXAMPLE)}"
 
 
 # ------------------------------------------------------------------------------------------------- lifecycles

@@ -294,6 +294,13 @@ def source(data: Json, contained: dict[str, str]) -> str:
             ),
         ),
         "",
+        "# Who must act, by the word of `Problem.who`.",
+        _constant(
+            "WHO_ACTS",
+            "Mapping[str, Label]",
+            _mapping({name: _label(label) for name, label in data["problems"]["who"].items()}),
+        ),
+        "",
         _constant(
             "PROBLEMS",
             "Mapping[str, Problem]",
@@ -307,6 +314,8 @@ def source(data: Json, contained: dict[str, str]) -> str:
                         problem["title"]["en"],
                         problem["help"]["fr"],
                         problem["help"]["en"],
+                        tuple(problem["who"]),
+                        *(problem["example"][name] for name in ("at", "expected", "received")),
                     )
                     for code, problem in problems.items()
                 }

@@ -116,6 +116,12 @@ class Problem:
     title_en: str
     help_fr: str
     help_en: str
+    who: tuple[str, ...]
+    """Who must act, the first one first: words of `model.WHO_ACTS`."""
+    example_at: str
+    """Where it is met: a request, a header or a member; with what was expected and received, as on the wire."""
+    example_expected: str
+    example_received: str
 
 
 Codes = Mapping[str, Label]

@@ -22,7 +22,7 @@ from fedcoop.flow.tracking import became_of
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import BoardPage, BoardQuery, Reader, StoredActor, StoredObject
 from fedcoop.protocol.messages import Chain, Document
-from fedcoop.protocol.model import PROBLEMS
+from fedcoop.protocol.model import PROBLEMS, WHO_ACTS
 from fedcoop.web import answers, auth, negotiation
 from fedcoop.web.pages_frame import Frame, drawing, known_actors, static_file
 from fedcoop.web.pages_history import History, history
@@ -274,6 +274,8 @@ class HtmlPages:
             code=code,
             usual_status=known.status if known else None,
             advice=advice,
+            who=() if known is None else [WHO_ACTS[who].in_language(language) for who in known.who],
+            example=known,
             about=status == 200,
         )
 

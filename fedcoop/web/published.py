@@ -16,6 +16,7 @@ from fedcoop.protocol.model import (
     PROPERTIES,
     PUBLIC_CONTEXT_PATHS,
     SCHEMAS,
+    WHO_ACTS,
 )
 from fedcoop.protocol.vocabulary import Label
 
@@ -118,6 +119,12 @@ class Published:
             "status": known.status,
             "titleMap": {"fr": known.title_fr, "en": known.title_en},
             "helpMap": {"fr": known.help_fr, "en": known.help_en},
+            "who": [{"code": who, "fr": WHO_ACTS[who].fr, "en": WHO_ACTS[who].en} for who in known.who],
+            "example": {
+                "at": known.example_at,
+                "expected": known.example_expected,
+                "received": known.example_received,
+            },
         }
 
 

@@ -192,6 +192,16 @@ TERMS: dict[str, tuple[str, Spoil, str]] = {
         lambda d: d["problems"]["problems"]["stale"]["help"].update(en=" "),
         "stale has no label in en",
     ),
+    "a problem that nobody solves": (
+        "problems",
+        lambda d: d["problems"]["problems"]["stale"].update(who=["somebody"]),
+        "stale does not say who must act",
+    ),
+    "a problem without an example": (
+        "problems",
+        lambda d: d["problems"]["problems"]["stale"]["example"].pop("received"),
+        "stale has no example with",
+    ),
     "a problem that is no failure": (
         "problems",
         lambda d: d["problems"]["problems"]["stale"].update(status=200),

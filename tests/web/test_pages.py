@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fedcoop.protocol.messages import BuryObject, DropListing, PutActor, PutListing, PutObject
-from fedcoop.protocol.model import PROBLEMS
+from fedcoop.protocol.model import PROBLEMS, WHO_ACTS
 from fedcoop.protocol.shape import PUBLIC
 from tests.conftest import NOON
 from tests.web.pages_server import Answer, Markup, Served
@@ -538,6 +538,10 @@ def test_every_problem_has_a_page_in_both_languages(served: Served):
             assert answer.status == 200, code
             assert answer.page.one("h1").text == title
             assert " ".join(advice.split()) in answer.page.one("body").text
+            for who in known.who:
+                assert WHO_ACTS[who].in_language(language) in answer.words
+            for told in (known.example_at, known.example_expected, known.example_received):
+                assert " ".join(told.split()) in [code.text for code in answer.page.all("code")], (code, told)
 
 
 def test_a_term_is_explained_in_both_languages(served: Served):

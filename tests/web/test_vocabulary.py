@@ -120,6 +120,9 @@ async def test_every_problem_explains_itself_in_both_languages(client: Any):
         assert problem["title"] == problem["titleMap"]["en"] == known.title_en
         assert problem["titleMap"]["fr"] == known.title_fr
         assert problem["helpMap"] == {"fr": known.help_fr, "en": known.help_en}
+        assert [who["code"] for who in problem["who"]] == list(known.who)
+        assert all(who["fr"] and who["en"] for who in problem["who"])
+        assert problem["example"]["received"] == known.example_received
 
 
 async def test_a_person_reads_the_page_of_a_problem(client: Any):
