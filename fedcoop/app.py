@@ -29,15 +29,15 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import structlog
 
 from fedcoop.config import KEY_FILE, Config, load, write_settings
 from fedcoop.errors import Misconfigured
-from fedcoop.flow import founding, keys, outbound, upkeep
+from fedcoop.flow import founding, keys, outbound, relaying, upkeep
 from fedcoop.flow.founding import Founded
-from fedcoop.flow.world import Instance, World
+from fedcoop.flow.world import Instance, Relaying, World
 from fedcoop.net.asking import HttpAsker
 from fedcoop.net.client import open_session
 from fedcoop.net.courier import HttpCourier
@@ -68,6 +68,8 @@ REQUESTS_END: Final = 20.0
 """Seconds that requests under way have to end when the server is told to stop."""
 
 log = structlog.get_logger("fedcoop.app")
+
+T = TypeVar("T")
 
 
 # -- a world --------------------------------------------------------------------------------------------------------
@@ -140,6 +142,9 @@ def instance_of(config: Config) -> Instance:
         rome_labels=rome_labels(),
         signed_reads=config.signed_reads,
         strangers_propose=config.agreements_from == "anybody",
+        relaying=Relaying(config.relay == "open", config.relay_carries, departments())
+        if config.relay
+        else None,
     )
 
 
@@ -509,14 +514,35 @@ class NewInstance:
 
 
 async def create(folder: Path, new: NewInstance) -> Founded:
-    """Found an instance in `folder`, which is not there yet or empty: whole, or not at all.
-
-    It is built in a folder beside it and moved to its place last. A database elsewhere keeps the empty tables of a
-    founding that failed; the next one uses them.
+    """Found a co-op's instance in `folder`, which is not there yet or empty: whole, or not at all.
 
     Raises:
         Misconfigured, Invalid, NotFound: a setting or a code is wrong, or the database cannot be used; nothing is left
             behind.
+    """
+
+    async def found(world: World, config: Config) -> Founded:
+        profile = _profile(config, world)
+        return await founding.found(world, name=config.name, username="coop", profile=profile)
+
+    return await _built(folder, new, found, kinds=new.kinds or DEFAULT_KINDS)
+
+
+async def create_relay(folder: Path, new: NewInstance, *, subscriptions: Literal["asked", "open"]) -> str:
+    """Found a relay in `folder`, as `create` does, and return the id of its actor; `subscriptions` is the setting."""
+
+    async def found(world: World, config: Config) -> str:
+        return await relaying.found(world, name=config.name, profile=_summaries(config))
+
+    return await _built(folder, new, found, relay=subscriptions)
+
+
+async def _built(
+    folder: Path, new: NewInstance, found: Callable[[World, Config], Awaitable[T]], **settings: Any
+) -> T:
+    """Build an instance in a folder beside `folder` and move it to its place last.
+
+    A database elsewhere keeps the empty tables of a founding that failed; the next one uses them.
     """
     building = _beside(folder)
     try:
@@ -526,9 +552,9 @@ async def create(folder: Path, new: NewInstance) -> Founded:
             name=new.name,
             language=new.language,
             allow_origins=new.allow_origins,
-            kinds=new.kinds or DEFAULT_KINDS,
             commune=new.commune,
             database=new.database,
+            **settings,
         )
         config = load(building)
         place = key_place(config)
@@ -538,9 +564,7 @@ async def create(folder: Path, new: NewInstance) -> Founded:
         sealing.establish(config.keys_folder, place)
         await upgrade(config.database_url)
         async with open_world(config) as world:
-            founded = await founding.found(
-                world, name=config.name, username="coop", profile=_profile(config, world)
-            )
+            founded = await found(world, config)
         building.rename(folder)
     except BaseException:
         _remove(building)
@@ -556,11 +580,16 @@ def _profile(config: Config, world: World) -> dict[str, Any]:
         profile |= {"location": place, "territory": [place]}
     if config.siren is not None:
         profile["siren"] = config.siren
+    return profile | _summaries(config)
+
+
+def _summaries(config: Config) -> dict[str, Any]:
+    """Return what an actor says of itself in each language."""
     summaries = {"fr": config.summary_fr, "en": config.summary_en}
     told = {language: summary for language, summary in summaries.items() if summary}
     if told:
-        profile |= {"summary": told.get(config.language) or next(iter(told.values())), "summaryMap": told}
-    return profile
+        return {"summary": told.get(config.language) or next(iter(told.values())), "summaryMap": told}
+    return {}
 
 
 def _remove(folder: Path) -> None:
@@ -620,6 +649,14 @@ def communes() -> Mapping[str, tuple[str, float | None, float | None]]:
     return {
         code: (name, latitude, longitude)
         for code, name, latitude, longitude in _rows("communes.json", "code", "name", "latitude", "longitude")
+    }
+
+
+@cache
+def departments() -> Mapping[str, str]:
+    """Return the code of each department, and of overseas what stands for it, to the INSEE code of its region."""
+    return {
+        str(department): str(region) for department, region in _rows("communes.json", "department", "region")
     }
 
 

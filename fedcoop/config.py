@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from fedcoop.errors import Malformed, Misconfigured
 from fedcoop.protocol import ids, limits
 from fedcoop.protocol.model import CODE_LISTS
+from fedcoop.protocol.relaying import MAX_WISHES, Wish, wish_of
 
 FILE: Final = "fedcoop.toml"
 
@@ -84,6 +85,10 @@ class Config:
     """First wait after a failed delivery; the later ones are in proportion when it is shorter (D10)."""
     clock_offset: timedelta
     """How far our clock is set ahead (D10); zero in production."""
+    relay: Literal["", "asked", "open"]
+    """"" for a co-op; for a relay whether its operator answers those who subscribe, or everybody is accepted."""
+    relay_carries: Wish
+    """What a relay passes on at all."""
 
     @property
     def keys_folder(self) -> Path:
@@ -142,6 +147,24 @@ def _one_of(*words: str) -> Callable[[str], str | None]:
 def _between(low: float, high: float) -> Callable[[float], str | None]:
     # Written so that a NaN, which TOML has, is not between.
     return lambda value: None if low <= value <= high else f"write a number from {low:g} to {high:g}"
+
+
+def _are_wishes(name: str) -> Callable[[list[str]], str | None]:
+    def check(value: list[str]) -> str | None:
+        try:
+            wish_of({name: value})
+        except Malformed:
+            return f"write {WISHES[name]}, {MAX_WISHES} of them at most"
+        return None
+
+    return check
+
+
+WISHES: Final[Mapping[str, str]] = {
+    "classes": "classes of the vocabulary, such as Mission",
+    "rome": "ROME codes or their beginnings, such as N or N41",
+    "regions": "INSEE codes of regions, such as 52 or 974",
+}
 
 
 def _are_origins(value: list[str]) -> str | None:
@@ -240,6 +263,31 @@ SETTINGS: Final = (
         "Who may propose a federation agreement: anybody (a proposal of a co-op that nobody decided about waits for "
         "you, one of each server and twenty in all), or peers, which are let in already.",
         _one_of("anybody", "peers"),
+    ),
+    Setting(
+        "relay",
+        "",
+        "For a relay, which `fedcoop relay init` founds: asked, when its operator answers whoever subscribes, or open, "
+        "when all are accepted. Left empty, as for a co-op, nothing is relayed.",
+        _one_of("", "asked", "open"),
+    ),
+    Setting(
+        "relay_classes",
+        ["Mission", "ServiceOffer", "Need"],
+        "Relay only: classes of what is passed on; [] is everything that its publishers send.",
+        _are_wishes("classes"),
+    ),
+    Setting(
+        "relay_rome",
+        [],
+        "Relay only: ROME codes or their beginnings; [] is any trade, and none given.",
+        _are_wishes("rome"),
+    ),
+    Setting(
+        "relay_regions",
+        [],
+        "Relay only: INSEE codes of regions; [] is any place, and none given.",
+        _are_wishes("regions"),
     ),
     Setting(
         "allow_origins",
@@ -393,6 +441,8 @@ def _config(folder: Path, values: Mapping[str, Any], environment: Mapping[str, s
         agreements_from=values["agreements_from"],
         first_retry=timedelta(seconds=values["first_retry_seconds"]),
         clock_offset=timedelta(seconds=values["clock_offset_seconds"]),
+        relay=values["relay"],
+        relay_carries=wish_of({name: values[f"relay_{name}"] for name in WISHES}),
     )
 
 

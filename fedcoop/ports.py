@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocument, Link
 from fedcoop.protocol.policy import PeerState
+from fedcoop.protocol.relaying import Facets, Style, SubscriptionState, Wish
 
 T = TypeVar("T")
 
@@ -128,6 +129,57 @@ class Grant:
     """Whether the code was used: it is a refresh token then."""
     redirect_uri: str
     challenge: str
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay that we asked to subscribe to."""
+
+    actor: str
+    origin: str
+    inbox: str
+    follow_id: str
+    """Our Follow, which its answer names (REL-2)."""
+    state: SubscriptionState
+    wish: Wish
+    """What we asked it for."""
+    since: datetime
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelayReport:
+    """Something that a relay brought and that was not as its author had said it."""
+
+    relay: str
+    activity_id: str
+    code: str
+    """Problem code of the check that failed."""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A server that subscribed to the relay that we are."""
+
+    actor: str
+    origin: str
+    inbox: str
+    follow_id: str
+    style: Style
+    state: SubscriptionState
+    wish: Wish
+    since: datetime
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """An object that the relay that we are has passed on, as it was filtered last."""
+
+    object_id: str
+    owner: str
+    facets: Facets
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +450,28 @@ class PeerBook(Protocol):
         ...
 
 
-class Transaction(PeerBook, Protocol):
+class RelayBook(Protocol):
+    """What is read of relays, of ours and of those that we use, inside and outside of a transaction."""
+
+    async def relay(self, actor: str) -> Relay | None: ...
+    async def relay_at(self, origin: str) -> Relay | None:
+        """Return the relay of ours that is at `origin`; one that has accepted us before others."""
+        ...
+
+    async def relays(self) -> tuple[Relay, ...]: ...
+    async def relay_reports(self, relay: str) -> tuple[RelayReport, ...]:
+        """Return what a relay brought that was false, the newest first."""
+        ...
+
+    async def subscriber(self, actor: str) -> Subscriber | None: ...
+    async def subscribers(self) -> tuple[Subscriber, ...]:
+        """Return who subscribed to us, the oldest first."""
+        ...
+
+    async def relayed(self, object_id: str) -> Relayed | None: ...
+
+
+class Transaction(PeerBook, RelayBook, Protocol):
     """Reads and writes that happen together or not at all. `chain` locks what it returns until the end."""
 
     async def activity(self, activity_id: str) -> StoredActivity | None: ...
@@ -538,12 +611,27 @@ class Transaction(PeerBook, Protocol):
 
     async def grant(self, token_hash: str) -> Grant | None: ...
 
+    # -- relays -----------------------------------------------------------------------------------------------------
+    async def put_relay(self, relay: Relay) -> None: ...
+    async def forget_relay(self, actor: str) -> None:
+        """Have no subscription there any more; what it brought that was false stays on record."""
+        ...
+
+    async def put_relay_report(self, report: RelayReport, *, keep: int) -> bool:
+        """Keep it and no more than `keep` of that relay, the newest; False when it is known already."""
+        ...
+
+    async def put_subscriber(self, subscriber: Subscriber) -> None: ...
+    async def forget_subscriber(self, actor: str) -> None: ...
+    async def put_relayed(self, relayed: Relayed) -> None: ...
+    async def forget_relayed(self, object_id: str) -> None: ...
+
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
     async def put_meta(self, key: str, value: str) -> None: ...
 
 
-class Reader(PeerBook, Protocol):
+class Reader(PeerBook, RelayBook, Protocol):
     """Reads for pages and collections; sees only what is committed."""
 
     async def activity(self, activity_id: str) -> StoredActivity | None: ...

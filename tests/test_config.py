@@ -18,6 +18,7 @@ from fedcoop import config
 from fedcoop.config import DEVELOPMENT, SETTINGS, Config, load, write_settings
 from fedcoop.errors import Misconfigured
 from fedcoop.protocol import limits
+from fedcoop.protocol.relaying import Wish
 
 BASE: Final = "https://coop.example"
 SMALLEST: Final = f'base_url = "{BASE}"\nname = "Coop\'Ouvrage"\n'
@@ -72,6 +73,8 @@ def test_two_settings_are_enough(tmp_path: Path):
         agreements_from="anybody",
         first_retry=timedelta(seconds=6),
         clock_offset=timedelta(0),
+        relay="",
+        relay_carries=Wish(classes=("Mission", "ServiceOffer", "Need")),
     )
 
 
@@ -102,6 +105,10 @@ def test_every_setting_is_read(tmp_path: Path):
         agreements_from = "peers"
         first_retry_seconds = 0.5
         clock_offset_seconds = -3600
+        relay = "open"
+        relay_classes = []
+        relay_rome = ["N", "N41"]
+        relay_regions = ["52", "974"]
         """,
     )
     assert found == Config(
@@ -130,6 +137,8 @@ def test_every_setting_is_read(tmp_path: Path):
         agreements_from="peers",
         first_retry=timedelta(seconds=0.5),
         clock_offset=timedelta(hours=-1),
+        relay="open",
+        relay_carries=Wish(rome=("N", "N41"), regions=("52", "974")),
     )
     assert found.keys_folder == tmp_path / "keys"
 
@@ -170,6 +179,20 @@ def test_a_folder_without_an_instance_says_how_to_found_one(tmp_path: Path):
         load(tmp_path / "nothing", environment={})
     assert "holds no instance" in caught.value.detail
     assert "fedcoop init" in caught.value.extra["next"]
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ('relay = "yes"', "write one of"),
+        ('relay_rome = ["N4"]', "ROME codes"),
+        ('relay_regions = ["Bretagne"]', "INSEE codes of regions"),
+        ('relay_classes = ["mission"]', "classes of the vocabulary"),
+    ],
+)
+def test_what_a_relay_carries_is_checked(tmp_path: Path, line: str, advice: str):
+    _, next_step = wrong(tmp_path, SMALLEST + line + "\n")
+    assert advice in next_step
 
 
 def test_what_is_not_toml_is_named_with_its_line(tmp_path: Path):

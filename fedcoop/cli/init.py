@@ -98,17 +98,7 @@ def init(
     from fedcoop import app
     from fedcoop.config import load
 
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        known = (folder / "fedcoop.toml").exists()
-        raise Failed(
-            "instance-exists" if known else "folder-not-empty",
-            say(f"{folder} already holds an instance.", f"{folder} contient déjà une instance.")
-            if known
-            else say(f"{folder} is not an empty folder.", f"{folder} n’est pas un dossier vide."),
-            next_step=say(
-                "Name another folder; nothing was changed.", "Nommez un autre dossier ; rien n’a été changé."
-            ),
-        )
+    check_empty(folder)
     new = app.NewInstance(
         base_url=base_url.rstrip("/"),
         name=name,
@@ -147,6 +137,21 @@ def init(
             say(f"Next: fedcoop serve {folder}", f"Ensuite : fedcoop serve {folder}"),
         ),
     )
+
+
+def check_empty(folder: Path) -> None:
+    """Raise Failed unless something can be founded in `folder`: there is nothing there."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        known = (folder / "fedcoop.toml").exists()
+        raise Failed(
+            "instance-exists" if known else "folder-not-empty",
+            say(f"{folder} already holds an instance.", f"{folder} contient déjà une instance.")
+            if known
+            else say(f"{folder} is not an empty folder.", f"{folder} n’est pas un dossier vide."),
+            next_step=say(
+                "Name another folder; nothing was changed.", "Nommez un autre dossier ; rien n’a été changé."
+            ),
+        )
 
 
 def _backup(place: Place) -> str:

@@ -194,7 +194,9 @@ class LocalInstance:
 
         The folder is inserted after the verb (and its sub-verb).
         """
-        verbs = 2 if arguments[0] in {"member", "peer", "mission", "keys", "token"} else 1
+        verbs = (
+            2 if arguments[0] in {"member", "peer", "mission", "keys", "token", "relay", "deliveries"} else 1
+        )
         return run(*arguments[:verbs], str(self.folder), *arguments[verbs:], timeout=timeout)
 
     def add_member(self, name: str, **options: str) -> dict[str, Any]:

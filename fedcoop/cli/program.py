@@ -28,6 +28,7 @@ from fedcoop.cli import (
     mission,
     peer,
     reconcile,
+    relay,
     serve,
     token,
     verify,
@@ -152,6 +153,16 @@ def build() -> typer.Typer:
     own.command("release", cls=SpokenCommand, help=identity.HELP_RELEASE)(identity.release)
     own.command("show", cls=SpokenCommand, help=identity.HELP_SHOW)(identity.show)
     program.add_typer(own, name="identity")
+    carriers = _group(relay.HELP)
+    carriers.command("init", cls=SpokenCommand, help=relay.HELP_INIT)(relay.init)
+    carriers.command("serve", cls=SpokenCommand, help=relay.HELP_SERVE)(serve.serve)
+    carriers.command("subscribers", cls=SpokenCommand, help=relay.HELP_SUBSCRIBERS)(relay.subscribers)
+    carriers.command("accept", cls=SpokenCommand, help=relay.HELP_ACCEPT)(relay.accept)
+    carriers.command("reject", cls=SpokenCommand, help=relay.HELP_REJECT)(relay.reject)
+    carriers.command("subscribe", cls=SpokenCommand, help=relay.HELP_SUBSCRIBE)(relay.subscribe)
+    carriers.command("leave", cls=SpokenCommand, help=relay.HELP_LEAVE)(relay.leave)
+    carriers.command("list", cls=SpokenCommand, help=relay.HELP_LIST)(relay.list_)
+    program.add_typer(carriers, name="relay")
     program.command("reconcile", cls=SpokenCommand, help=reconcile.HELP)(reconcile.reconcile)
     program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
     missions = _group(mission.HELP)

@@ -102,13 +102,7 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
     token = secrets.token_urlsafe(32)
 
     async def work(tx: Transaction) -> None:
-        owner = await tx.meta("base")
-        if owner is not None:
-            raise Misconfigured(
-                "misconfigured",
-                f"this database belongs to an instance already, {owner}",
-                extra={"next": "give each instance an empty database of its own; nothing was changed"},
-            )
+        await check_unfounded(tx)
         changes: list[Change] = [PutActor(d, local=True, fetched_at=now) for d in (coop, application)]
         changes += [first_history(world, d, now) for d in (coop, application)]
         changes += [_public(world, rule, now) for rule in rules]
@@ -120,13 +114,31 @@ async def found(world: World, *, name: str, username: str, profile: Mapping[str,
     return Founded(instance.coop, instance.application, token)
 
 
+async def check_unfounded(tx: Transaction) -> None:
+    """Return when nobody was founded in this database; raise Misconfigured when somebody was."""
+    owner = await tx.meta("base")
+    if owner is not None:
+        raise Misconfigured(
+            "misconfigured",
+            f"this database belongs to an instance already, {owner}",
+            extra={"next": "give each instance an empty database of its own; nothing was changed"},
+        )
+
+
 async def add_members(world: World, newcomers: Sequence[Newcomer]) -> tuple[NewMember, ...]:
     """Add people, all or none: an actor, two keys and a token each, and a credential where a status is given.
 
     Raises:
-        Invalid: a username or a code is not one; Conflict: a username is taken. Nobody was added then.
+        Invalid: a username or a code is not one; Conflict: a username is taken; Misconfigured: it is a relay. Nobody
+            was added then.
     """
     instance, now = world.instance, world.clock()
+    if instance.relaying is not None:
+        raise Misconfigured(
+            "misconfigured",
+            "this instance is a relay, which has no members",
+            extra={"next": "found a co-op’s instance beside it: fedcoop init"},
+        )
     for newcomer in newcomers:
         if newcomer.status is not None and newcomer.status not in CODE_LISTS["WorkStatus"]:
             codes = ", ".join(CODE_LISTS["WorkStatus"])

@@ -10,20 +10,23 @@ from typing import Literal
 
 import structlog
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, TryLater, Unverified
+from fedcoop.flow import relays
 from fedcoop.flow.agreeing import may_speak_of_agreement
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.passing_on import passed_on
 from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
-from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author
+from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, the_request
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Peer, Reader, StoredActivity, StoredActor, Transaction
+from fedcoop.ports import Peer, Reader, Relay, StoredActivity, StoredActor, Transaction
 from fedcoop.protocol import credentials, strict_json
 from fedcoop.protocol.authorise import Ignored, Scene, authorise, may_be_forwarded
 from fedcoop.protocol.digest import chain_digest
+from fedcoop.protocol.history import steps_of
 from fedcoop.protocol.ids import check_id, origin
+from fedcoop.protocol.limits import MAX_CHAIN_STEPS_SENT
 from fedcoop.protocol.messages import (
     Activity,
     Claimed,
@@ -33,8 +36,9 @@ from fedcoop.protocol.messages import (
     RawRequest,
     Verified,
 )
-from fedcoop.protocol.opening import check_forwarded, open_carried, open_request
+from fedcoop.protocol.opening import check_forwarded, open_carried, open_request, proof_method
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
+from fedcoop.protocol.proof import is_supported
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
 """Activities whose credentials a guard looks at."""
@@ -66,6 +70,9 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         allow_origins=instance.allow_origins,
         window=instance.window,
     )
+    relay = await relays.speaking(claimed, world)
+    if relay is not None:
+        return await _from_relay(claimed, relay, world=world, now=now)
     check_forwarded(claimed, allow_origins=instance.allow_origins)
     try:
         await world.store.read(lambda reader: _admit(reader, claimed, inbox_of, instance))
@@ -83,6 +90,90 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
     else:
         verified = await courier_and_author(world, claimed, now)
     return await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
+
+
+async def _from_relay(claimed: Claimed, relay: Relay, *, world: World, now: datetime) -> Receipt:
+    """A relay of ours answers, announces, or brings what somebody says; what it cannot prove, it said in vain (REL-5).
+
+    What we do not take for a reason that is not the relay's is dropped (202): it could not know.
+    """
+    activity, instance = claimed.activity, world.instance
+    # (1) Nobody whom our operator refuses comes back as a relay.
+    await world.store.read(lambda reader: relays.check_welcome(reader, relay, instance))
+    if claimed.forwarder is None:
+        verified = await by_signature(world, claimed, now)
+        if await relays.answered(verified, relay, world=world, now=now):
+            return Receipt("accepted", activity.id)
+    else:
+        await the_request(world, claimed, now)
+    # (2) It brings what we asked for, as long as we do.
+    if relay.state != "accepted":
+        return _ignored(activity, "a relay that has not accepted us")
+    if claimed.forwarder is None:
+        heard = activity.type == "Announce"
+        return (
+            await _announced(activity, world) if heard else _ignored(activity, "an answer to nothing of ours")
+        )
+    # (3) Whose author is somebody we work with.
+    if not await _works_with_us(activity.actor, world) or await _is_about_a_stranger(activity, world):
+        return _ignored(activity, "relayed from a server that we do not work with")
+    # (4) With the author's proof: without one there is nothing to believe, and one that fails is a falsehood.
+    if not isinstance(activity.raw.get("proof"), Mapping) or not is_supported(activity.raw):
+        return _ignored(activity, "relayed without a proof that we know")
+    try:
+        method = proof_method(activity, allow_origins=instance.allow_origins)
+        verified = await by_proof(world, activity, method, now)
+    except Unverified as lie:
+        await relays.report(relay, activity, lie.code, world=world, now=now)
+        raise
+    except TryLater as failure:
+        # A relay that waited for one author's server would keep everybody else's from us.
+        return _ignored(activity, f"its author's keys are out of reach: {failure.code}")
+    iri = activity.object_id or ""
+    if activity.previous_digest is not None and not await _has_chain(iri, world):
+        return await _told_by_its_author(activity, iri, world)
+    try:
+        return await _take_in(verified, inbox_of=None, world=world, now=now, courier=relay.origin)
+    except TryLater as refusal:
+        if refusal.code != "predecessor-unknown":
+            raise
+        return await _told_by_its_author(activity, iri, world)
+
+
+async def _announced(activity: Activity, world: World) -> Receipt:
+    """A relay names something that is new somewhere: we ask there, and the relay is believed in nothing (REL-5)."""
+    iri = check_id(activity.object_id or "", allow_origins=world.instance.allow_origins)
+    if world.instance.hosts(iri) or not await _works_with_us(iri, world):
+        return _ignored(activity, "announced from a server that we do not work with")
+    if await _has_chain(iri, world):
+        return Receipt("duplicate", activity.id)
+    return await _told_by_its_author(activity, iri, world)
+
+
+async def _works_with_us(iri: str, world: World) -> bool:
+    async def find(reader: Reader) -> bool:
+        peer = await reader.peer(origin(iri))
+        return peer is not None and bool(TABLE[peer.state].deeds)
+
+    return await world.store.read(find)
+
+
+async def _told_by_its_author(activity: Activity, iri: str, world: World) -> Receipt:
+    """Take the steps of the chain `iri` as its own server tells them: what came before, or all that a relay names."""
+    try:
+        told = await world.fetcher.document(f"{iri}/history", signed=True)
+        for step in steps_of(told, iri)[:MAX_CHAIN_STEPS_SENT]:
+            await receive_carried(strict_json.dumps(step), courier=origin(iri), world=world)
+    except FedcoopError as failure:
+        # A relay cannot mend it, and waits for us with everybody else's: what is missing comes with the next step.
+        return _ignored(activity, f"its server did not tell the rest: {failure.code}")
+    if not await _has_chain(iri, world):
+        return _ignored(activity, "its server told nothing of it")
+    return Receipt("accepted", activity.id)
+
+
+async def _has_chain(iri: str, world: World) -> bool:
+    return await world.store.read(lambda reader: reader.chain(iri)) is not None
 
 
 async def authenticated(request: RawRequest, *, world: World) -> Verified:
@@ -131,7 +222,7 @@ async def _take_in(
         # (1) The same id again: the same words have no second effect, other words are evidence of something wrong.
         seen = await tx.activity(activity.id)
         if seen is not None:
-            if _same_words(seen, activity):
+            if same_words(seen, activity):
                 if courier is None:
                     await tx.awaken(origin(activity.actor))
                     await heard_again(tx, activity, await tx.chain(activity.id))
@@ -175,7 +266,7 @@ async def _take_in(
     return receipt
 
 
-def _same_words(seen: StoredActivity, activity: Activity) -> bool:
+def same_words(seen: StoredActivity, activity: Activity) -> bool:
     """Tell whether an activity is the one that we have, in the same bytes or in others.
 
     Whoever brings what somebody else said can space it anew, or add what no proof covers: its author's own delivery

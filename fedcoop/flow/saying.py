@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -21,7 +21,7 @@ from fedcoop.ports import Follow, Peer, Transaction
 from fedcoop.protocol import credentials, schemas, strict_json
 from fedcoop.protocol.audience import Follower, inboxes, is_collection
 from fedcoop.protocol.authorise import CONTRACT_CLASSES, ROWS, Scene, authorise_own
-from fedcoop.protocol.build import complete, draft
+from fedcoop.protocol.build import DATA_INTEGRITY, complete, draft
 from fedcoop.protocol.effects import effects_of
 from fedcoop.protocol.ids import origin
 from fedcoop.protocol.messages import (
@@ -36,7 +36,8 @@ from fedcoop.protocol.messages import (
 )
 from fedcoop.protocol.policy import AGREEMENT, passes
 from fedcoop.protocol.proof import sign_document
-from fedcoop.protocol.shape import PUBLIC, class_of, read_activity
+from fedcoop.protocol.relaying import CARRIED
+from fedcoop.protocol.shape import AS2, PUBLIC, class_of, read_activity
 
 T = TypeVar("T")
 
@@ -146,6 +147,27 @@ async def answer(
     """
     for intent in reactions:
         await say(tx, intent, world=world, now=now, keys=keys, answering=True)
+
+
+async def say_as_server(
+    tx: Transaction, world: World, now: datetime, document: Document, inboxes: Sequence[str]
+) -> Activity:
+    """Let the instance's own actor say something to other servers, such as a relay's Follow: it moves nothing here."""
+    instance = world.instance
+    method, key = world.keyring.proof_key(instance.application)
+    whole = {
+        # Nothing of the vocabulary is in it: whoever reads JSON-LD has these two contexts at hand.
+        "@context": [AS2, DATA_INTEGRITY],
+        "id": f"{instance.base}/activities/{world.new_id()}",
+        "actor": instance.application,
+        "published": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **document,
+    }
+    signed = sign_document(whole, key=key, verification_method=method, created=now)
+    activity = read_activity(signed, strict_json.dumps(signed))
+    copies = [Deliver(activity.id, instance.application, inbox, activity.body) for inbox in inboxes]
+    await tx.make([RecordActivity(activity, local=True, received_at=now, keys=None), *copies])
+    return activity
 
 
 def _as_published(activity: Activity, scene: Scene, now: datetime) -> KeyDocument | None:
@@ -259,6 +281,7 @@ async def _owed(
             raise Unmet(recipient)
         actors[recipient] = inbox_of(stored)
     owed = inboxes(activity.recipients, base=instance.base, followers=followers, actors=actors)
+    owed = tuple(dict.fromkeys([*owed, *await _relays(tx, activity, scene, peers, instance)]))
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
     return Copies((*copies, *board), frozenset(kept_back))
@@ -268,10 +291,25 @@ def _is_remote(recipient: str, instance: Instance) -> bool:
     return not (recipient == PUBLIC or is_collection(recipient) or instance.hosts(recipient))
 
 
+async def _relays(
+    tx: Transaction, activity: Activity, scene: Scene, peers: Mapping[str, Peer], instance: Instance
+) -> list[str]:
+    """Return the inboxes of the relays that carry it: what is for everybody on our board, and nothing else (REL-9)."""
+    public = PUBLIC in activity.recipients and activity.type in CARRIED
+    if not public or not _is_on_our_board(activity, scene, instance):
+        return []
+    refused = {o for o, p in peers.items() if p.state in ("frozen", "blocked")}
+    return [r.inbox for r in await tx.relays() if r.state == "accepted" and r.origin not in refused]
+
+
+def _is_on_our_board(activity: Activity, scene: Scene, instance: Instance) -> bool:
+    kind = scene.chain.kind if scene.chain is not None else scene.reference and scene.reference.kind
+    return kind in ON_THE_BOARD and instance.hosts(activity.actor)
+
+
 def _spoken_for(activity: Activity, scene: Scene, instance: Instance) -> tuple[str, ...]:
     """Return whose collections the speaker opens up: its own, and with a proposal the co-op's, whose board it is on."""
-    kind = scene.chain.kind if scene.chain is not None else scene.reference and scene.reference.kind
-    ours = kind in ON_THE_BOARD and instance.hosts(activity.actor)
+    ours = _is_on_our_board(activity, scene, instance)
     return (activity.actor, instance.coop) if ours else (activity.actor,)
 
 

@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fedcoop.ports import Asker, Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
+from fedcoop.protocol.relaying import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Relaying:
+    """How an instance relays, which is a relay and no co-op."""
+
+    open: bool
+    """Whoever subscribes is accepted at once; else the operator decides."""
+    carries: Wish
+    """What is passed on at all."""
+    departments: Mapping[str, str]
+    """Code of each department to the INSEE code of its region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,8 @@ class Instance:
     """Only our own and peers who sign read what is for machines; pages for people stay open."""
     strangers_propose: bool = True
     """Co-ops that nobody decided about may propose a federation agreement."""
+    relaying: Relaying | None = None
+    """None for a co-op."""
 
     @property
     def coop(self) -> str:

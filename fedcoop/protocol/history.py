@@ -199,6 +199,16 @@ def verify_history(
     return Report(tuple(reports), tuple(findings))
 
 
+def steps_of(document: Document, chain: str) -> tuple[Document, ...]:
+    """Return the activities that a history document lists for `chain`, in order; whether they hold is not decided."""
+    chains = document.get("chains")
+    for entry in chains if isinstance(chains, list) else []:
+        if isinstance(entry, Mapping) and entry.get("chain") == chain:
+            steps = entry.get("activities")
+            return tuple(s for s in (steps if isinstance(steps, list) else []) if isinstance(s, Mapping))
+    return ()
+
+
 def _reaches(report: ChainReport, head: Head) -> bool:
     last = report.proven[-1] if report.proven else None
     return last is not None and last.digest == head.digest and head.version in (None, last.version)

@@ -346,6 +346,12 @@ PROPOSAL_LIFE: Final = timedelta(days=30)
 MAX_NOTICE: Final = timedelta(days=366)
 """Longest notice after which a federation agreement ends: one could not be ended otherwise."""
 
+MAX_RELAY_REPORTS: Final = 100
+"""False messages kept of each relay, the newest: enough to show its operator, and no way to fill our disk."""
+
+MAX_SUBSCRIBERS: Final = 2000
+"""Servers that subscribe to a relay of ours or ask to: twice the federations that we know of."""
+
 READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 """Reads of one address without a token; Mastodon's figure."""
 

@@ -42,7 +42,7 @@ def listing_of(
         relay_scope=str(document.get("relayScope", "public")),
         title=title_of(document),
         text=_text(document, communes.get(commune or "", ("", None, None))[0])[:MAX_TEXT],
-        rome=_rome(document),
+        rome=rome_of(document),
         commune=commune,
         latitude=latitude,
         longitude=longitude,
@@ -107,7 +107,8 @@ def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _rome(document: Document) -> str | None:
+def rome_of(document: Document) -> str | None:
+    """Return the ROME code of what somebody does there, None when none is given."""
     for skill in [document.get("occupation"), *_items(document.get("skills"))]:
         if (
             isinstance(skill, Mapping)
@@ -116,6 +117,11 @@ def _rome(document: Document) -> str | None:
         ):
             return str(skill["code"])[:8].upper()
     return None
+
+
+def commune_of(document: Document) -> str | None:
+    """Return the INSEE code of the commune where it is, None when none is given."""
+    return _place(document, {})[0]
 
 
 def _place(

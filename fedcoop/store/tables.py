@@ -223,6 +223,60 @@ follow = Table(
     Index("ix_follow_followed", "followed", "n"),
 )
 
+# -- relays --------------------------------------------------------------------------------------------------
+
+relay = Table(
+    "relay",
+    metadata,
+    Column("actor", String, primary_key=True),
+    required("origin", String, index=True),
+    required("inbox", String),
+    required("follow_id", String),
+    required("state", String),
+    required("wish", Json),
+    required("since", Instant),
+    Column("answered_at", Instant),
+)
+"""Relays that we asked to subscribe to."""
+
+relay_report = Table(
+    "relay_report",
+    metadata,
+    Column("n", Row, primary_key=True),
+    required("relay", String),
+    required("activity_id", String),
+    required("code", String),
+    required("at", Instant),
+    UniqueConstraint("relay", "activity_id", "code"),
+)
+"""What relays brought that was not as its author had said it."""
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("actor", String, primary_key=True),
+    required("origin", String, index=True),
+    required("inbox", String),
+    required("follow_id", String),
+    required("style", String),
+    required("state", String),
+    required("wish", Json),
+    required("since", Instant),
+    Column("decided_at", Instant),
+)
+"""Who subscribed to the relay that we are."""
+
+relayed = Table(
+    "relayed",
+    metadata,
+    Column("object_id", String, primary_key=True),
+    required("owner", String),
+    required("object_class", String),
+    Column("rome", String),
+    Column("region", String),
+)
+"""By what each object was filtered when it was last passed on: its end goes to whoever had its beginning."""
+
 # -- what was said -------------------------------------------------------------------------------------------
 
 key_document = Table(

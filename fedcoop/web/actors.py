@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
 from fedcoop.errors import NotFound
+from fedcoop.flow.world import Instance
 from fedcoop.ports import StoredActor
 from fedcoop.web import answers, auth
 from fedcoop.web.negotiation import HTML
-from fedcoop.web.services import SERVICES
+from fedcoop.web.services import SERVICES, Pages
 
 NAME: Final = "{name:[A-Za-z0-9._~-]+}"
 """Route pattern of an actor's or object's name: nothing that needs quoting, so that a path is an id."""
@@ -37,8 +39,13 @@ async def home(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     media = answers.wanted(request, *([HTML] if services.pages else []), *answers.AS2)
     if media is HTML and services.pages is not None:
-        return await services.pages.coop(request)
-    raise web.HTTPSeeOther(services.world.instance.coop)
+        return await _front(services.pages, services.world.instance)(request)
+    instance = services.world.instance
+    raise web.HTTPSeeOther(instance.coop if instance.relaying is None else instance.application)
+
+
+def _front(pages: Pages, instance: Instance) -> Callable[[web.Request], Awaitable[web.Response]]:
+    return pages.coop if instance.relaying is None else pages.relay
 
 
 async def show(request: web.Request) -> web.Response:
@@ -57,5 +64,6 @@ async def show(request: web.Request) -> web.Response:
     if media is HTML and services.pages is not None:
         ours = (instance.coop, instance.application)
         page = services.pages
-        return await (page.coop(request) if actor.id in ours else page.profile(request, actor))
+        front = _front(page, instance)
+        return await (front(request) if actor.id in ours else page.profile(request, actor))
     return answers.as2(request, actor.document, media=media, public=asking is None)

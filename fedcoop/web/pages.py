@@ -29,6 +29,7 @@ from fedcoop.web.pages_history import History, history
 from fedcoop.web.pages_message import message_page
 from fedcoop.web.pages_operator import Operator
 from fedcoop.web.pages_programs import Programs
+from fedcoop.web.pages_relay import RelayPage
 from fedcoop.web.pages_search import RADII, Finder, Search
 from fedcoop.web.pages_sign_in import SignIn
 from fedcoop.web.pages_views import Actors, Engagement, Views, owners
@@ -80,6 +81,7 @@ class HtmlPages:
         self._operator = Operator(world, self._frame)
         self._programs = Programs(world, self._frame)
         self._finder = Finder(world.instance)
+        self._relay = RelayPage(world, self._frame)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return what only people use: the sign-in form, copies of other servers' documents, the style sheet."""
@@ -135,6 +137,10 @@ class HtmlPages:
             engagements=found.engagements,
             members=sorted(members, key=lambda member: member.name.text.casefold())[:MAX_MEMBERS],
         )
+
+    async def relay(self, request: web.Request) -> web.Response:
+        """Return a relay's page."""
+        return await self._relay(request)
 
     async def board(self, request: web.Request) -> web.Response:
         """Return the board: the search form, and what it finds."""

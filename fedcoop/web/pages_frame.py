@@ -63,6 +63,8 @@ class Page:
     zone_known: bool
     operator: bool
     """Whether the reader may open the operator's pages."""
+    relay: bool
+    """True for a relay, where nobody signs in and no missions are."""
 
     @property
     def language(self) -> str:
@@ -106,6 +108,7 @@ class Frame:
             form=auth.form_token(request) if viewer else "",
             zone_known=zone()[1],
             operator=operator,
+            relay=self._instance.relaying is not None,
         )
         text = environment(language).get_template(template).render(page=page, **context)
         headers = {**HEADERS, "Content-Language": language}

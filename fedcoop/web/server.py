@@ -24,6 +24,7 @@ from fedcoop.web import (
     oauth,
     objects,
     outbox,
+    relay,
     tokens,
     vocabulary,
     wellknown,
@@ -79,13 +80,16 @@ def make_application(services: Services) -> web.Application:
     application[ADMISSION] = Admission(
         replace(services.rates, exempt_peers=exempt), lambda: world.clock().timestamp()
     )
-    application.add_routes([*machine_routes(), *_page_routes(services.pages)])
+    if world.instance.relaying is None:
+        application.add_routes([*machine_routes(), *_page_routes(services.pages)])
+    else:
+        application.add_routes([*relay.routes(), *_common_routes()])
     application.on_response_prepare.append(dress)
     return application
 
 
 def machine_routes() -> Iterable[web.RouteDef]:
-    """Yield every route but those that only people use. GET answers HEAD too; any other method is 405."""
+    """Yield a co-op's routes but those that only people use. GET answers HEAD too; any other method is 405."""
     yield web.get("/", actors.home)
     yield web.post("/inbox", inbox.post_shared)
     for actor in ("/actor", f"/actors/{NAME}"):
@@ -118,6 +122,10 @@ def machine_routes() -> Iterable[web.RouteDef]:
     yield web.post(REVOKE, oauth.revoke)
     yield web.get("/api/v1/health", api.health)
     yield web.post("/api/v1/reconcile", api.reconcile)
+    yield from _common_routes()
+
+
+def _common_routes() -> Iterable[web.RouteDef]:
     for path, handler in _for_any_page():
         yield web.get(path, handler)
         yield web.options(path, preflight)

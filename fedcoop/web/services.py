@@ -37,6 +37,10 @@ class Pages(Protocol):
         """`/`: the co-operative's own page."""
         ...
 
+    async def relay(self, request: web.Request) -> web.Response:
+        """`/` of a relay: what it carries, and how to subscribe."""
+        ...
+
     async def board(self, request: web.Request) -> web.Response:
         """`/missions`: the board with its search form (query parameters as for `/api/v1/board`)."""
         ...

@@ -16,6 +16,9 @@ from fedcoop.web.services import SERVICES
 PROFILES: Final = ("core", "marketplace")
 """Profiles of the vocabulary that this release keeps to (code list Profile)."""
 
+RELAYS_PROFILES: Final = ("core", "relay")
+"""Those of a relay."""
+
 _CACHE: Final = "public, max-age=300"
 
 
@@ -54,7 +57,10 @@ async def nodeinfo(request: web.Request) -> web.Response:
         open_registrations=False,
         users=counts["members"],
         local_posts=counts["missions"],
-        fedcoop={"version": "1", "profiles": list(PROFILES)},
+        fedcoop={
+            "version": "1",
+            "profiles": list(PROFILES if world.instance.relaying is None else RELAYS_PROFILES),
+        },
     )
     return _answer(document, discovery.NODEINFO_MEDIA_TYPE)
 

@@ -60,13 +60,15 @@ class Starter:
         following: bool = False,
         served: bool = True,
         databases: Sequence[str] = (),
+        reaching: Sequence[str] = (),
     ) -> list[LocalInstance]:
         """Start `n` instances and return them.
 
         Options: `network=True` admits all to each other as of one network, `network={0, 1}` only the first two;
         `federated=False` leaves the allow-lists empty, `following=True` makes each follow the others' co-op and waits
         until they do, `served=False` only founds them, `databases` are URLs for the first of them (the others have an
-        SQLite file). Each has `base`, `folder`, `token` (the operator's), `coop`,
+        SQLite file), `reaching` are further origins of the loopback that
+        they may talk to. Each has `base`, `folder`, `token` (the operator's), `coop`,
         `post_outbox(actor, token, document)`, `lookup(iri)`, `get(path)`, `add_member(name, status="cape")`,
         `command(…)`, `kill()`, `stop()`, `restart()`.
         """
@@ -78,7 +80,7 @@ class Starter:
                 self._folder / f"{len(self.started)}-{NAMES[number].lower()}",
                 name=f"Coop {NAMES[number]}",
                 port=ports[number],
-                allow_origins=bases,
+                allow_origins=[*bases, *reaching],
                 commune=COMMUNES[number],
                 database=databases[number] if number < len(databases) else "",
             )

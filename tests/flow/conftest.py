@@ -21,6 +21,8 @@ async def federation(tmp_path: Path, template: Template) -> AsyncIterator[Federa
     opened = template.open(tmp_path)
     yield opened
     await opened.close()
+    for world in opened.office.worlds.values():
+        await world.store.close()
 
 
 @pytest.fixture(scope="session")

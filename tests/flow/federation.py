@@ -23,18 +23,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from fedcoop.errors import FedcoopError, Gone, Misconfigured, NotFound, TryLater, Unavailable, Unverified
-from fedcoop.flow import founding
+from fedcoop.flow import founding, relaying
 from fedcoop.flow.c2s import submit
 from fedcoop.flow.founding import Newcomer, NewMember
 from fedcoop.flow.inbound import Receipt, receive
 from fedcoop.flow.outbound import Published, serve_lane
-from fedcoop.flow.reading import read_object, readers_for
-from fedcoop.flow.world import Instance, World
+from fedcoop.flow.reading import read_history, read_object, readers_for, standing_alone
+from fedcoop.flow.world import Instance, Relaying, World
 from fedcoop.ports import Answer, BoardQuery, Lane, Transaction
 from fedcoop.protocol import cavage
 from fedcoop.protocol.actors import http_key_id, proof_key_id
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
+from fedcoop.protocol.relaying import EVERYTHING, Wish
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sql import SqlStore
 from fedcoop.web.errors import status_of
@@ -155,6 +156,18 @@ class PostOffice:
             raise Unavailable("unavailable", "No answer.")
         return self.programs[client_id]
 
+    async def document(self, url: str, *, signed: bool = False) -> Document:
+        """Return what anybody is shown at `url`: a history, or an object as it stands alone."""
+        self.fetched.append(url)
+        world = self.worlds.get(_origin(url))
+        if world is None or _origin(url) in self.down:
+            raise Unavailable("unavailable", "No answer.")
+        if url.endswith("/history"):
+            told = await read_history(url.removesuffix("/history"), actor=None, world=world)
+            return dict(json.loads(json.dumps(told)))
+        stored = await read_object(url, actor=None, world=world)
+        return standing_alone(stored, world=world)
+
 
 class Resolver:
     """`ports.KeyResolver` over the post office, with a cache that `refresh` goes round."""
@@ -200,7 +213,10 @@ async def answered(world: World, request: RawRequest, inbox: str) -> Answer:
     """Return what a server would answer."""
     owner = inbox.removesuffix("/inbox") if "/actors/" in inbox else None
     try:
-        await receive(request, inbox_of=owner, world=world)
+        if world.instance.relaying is not None:
+            await relaying.receive(request, world=world)
+        else:
+            await receive(request, inbox_of=owner, world=world)
     except FedcoopError as refusal:
         later = refusal.retry_after if isinstance(refusal, TryLater) else None
         return Answer(status_of(refusal), refusal.code, refusal.detail, later)
@@ -331,8 +347,41 @@ async def found_coop(folder: Path, base: str, office: PostOffice, clock: Stopped
     return coop
 
 
+async def found_relay(
+    folder: Path,
+    base: str,
+    federation: Federation,
+    *,
+    open: bool = True,
+    carries: Wish = EVERYTHING,
+) -> Coop:
+    """Found a relay in the federation's post office, on whose list of publishers the three co-ops are."""
+    office, clock = federation.office, federation.lyon.clock
+    folder.mkdir()
+    await upgrade(_url(folder))
+    relay = open_coop(
+        folder,
+        base,
+        office,
+        clock,
+        Ring(itertools.count(7 + len(office.worlds))),
+        CountedIds(),
+        Relaying(open, carries, {"44": "52", "69": "84", "73": "84"}),
+    )
+    await relaying.found(relay.world, name=base, profile={})
+    for coop in (federation.lyon, federation.nantes, federation.alpes):
+        await founding.decide_peer(relay.world, coop.base, "allowed")
+    return relay
+
+
 def open_coop(
-    folder: Path, base: str, office: PostOffice, clock: StoppedClock, ring: Ring, new_id: CountedIds
+    folder: Path,
+    base: str,
+    office: PostOffice,
+    clock: StoppedClock,
+    ring: Ring,
+    new_id: CountedIds,
+    relaying: Relaying | None = None,
 ) -> Coop:
     """Open the instance whose database is in `folder`."""
     instance = Instance(
@@ -344,6 +393,7 @@ def open_coop(
         first_retry=timedelta(seconds=6),
         communes=COMMUNES,
         rome_labels={},
+        relaying=relaying,
     )
     world = World(
         instance=instance,
