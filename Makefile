@@ -19,7 +19,7 @@ FEDIFY_READY  := tests/fedify/node_modules/.ready-$(call sum,tests/fedify/packag
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-run demo test check format lint types walls vocab fix bench bench-isolation pasture fedify chromium clean
+.PHONY: help setup setup-run demo test coverage check format lint types walls vocab fix bench bench-isolation pasture fedify chromium clean
 
 help: ## list these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,8 +89,12 @@ chromium:
 demo: setup-run ## three co-operatives on this machine; ARGS=--once ends by itself
 	@$(BIN)/fedcoop demo $(ARGS)
 
-test: check pasture fedify chromium ## check, then every test, with coverage of the protocol and the flows
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term
+test: check pasture fedify chromium ## check, then every test
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+# Counting lines takes a quarter more time, so it is asked for.
+coverage: setup pasture ## which lines of the protocol and the flows their own tests reach
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term tests/protocol tests/flow
 
 check: format lint types walls vocab ## format, lint, types, walls, vocabulary
 
