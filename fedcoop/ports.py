@@ -626,6 +626,16 @@ class Transaction(PeerBook, RelayBook, Protocol):
     async def put_relayed(self, relayed: Relayed) -> None: ...
     async def forget_relayed(self, object_id: str) -> None: ...
 
+    # -- reports ----------------------------------------------------------------------------------------------------
+    async def put_report(self, report: Report) -> None: ...
+    async def open_reports(self, origin: str) -> int:
+        """Return how many reports of the server at `origin` nobody has closed."""
+        ...
+
+    async def close_report(self, report_id: str, *, at: datetime, outcome: str) -> bool:
+        """Close an open one; False when there is none of that id."""
+        ...
+
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
     async def put_meta(self, key: str, value: str) -> None: ...
@@ -688,7 +698,29 @@ class Reader(PeerBook, RelayBook, Protocol):
         """Origin to the name of the co-operative that we met there."""
         ...
 
+    async def reports(self, *, closed: bool) -> tuple[Report, ...]:
+        """Return the open ones, or with `closed` all, the newest first."""
+        ...
+
+    async def report(self, report_id: str) -> Report | None: ...
     async def meta(self, key: str) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report, received or sent, as our operator sees it."""
+
+    id: str
+    ours: bool
+    """Whether we sent it."""
+    actor: str
+    objects: tuple[str, ...]
+    content: str
+    at: datetime
+    reporter: str | None
+    """Of one that we sent: who of us reported. The other server is told only when they agreed."""
+    closed_at: datetime | None
+    outcome: str
 
 
 class Store(Protocol):

@@ -17,6 +17,7 @@ from fedcoop.cli import (
     demo,
     doctor,
     explaining,
+    flags,
     follow,
     history,
     identity,
@@ -163,6 +164,12 @@ def build() -> typer.Typer:
     carriers.command("leave", cls=SpokenCommand, help=relay.HELP_LEAVE)(relay.leave)
     carriers.command("list", cls=SpokenCommand, help=relay.HELP_LIST)(relay.list_)
     program.add_typer(carriers, name="relay")
+    program.command("flag", cls=SpokenCommand, help=flags.HELP_FLAG)(flags.flag)
+    reported = _group(flags.HELP, cls=ListingGroup)
+    reported.command("list", cls=SpokenCommand, help=flags.HELP_LIST)(flags.list_)
+    reported.command("show", cls=SpokenCommand, help=flags.HELP_SHOW)(flags.show)
+    reported.command("close", cls=SpokenCommand, help=flags.HELP_CLOSE)(flags.close)
+    program.add_typer(reported, name="flags")
     program.command("reconcile", cls=SpokenCommand, help=reconcile.HELP)(reconcile.reconcile)
     program.command("follow", cls=SpokenCommand, help=follow.HELP)(follow.follow)
     missions = _group(mission.HELP)

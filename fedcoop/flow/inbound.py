@@ -16,6 +16,7 @@ from fedcoop.flow.agreeing import may_speak_of_agreement
 from fedcoop.flow.catchup import REACHED
 from fedcoop.flow.passing_on import passed_on
 from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
+from fedcoop.flow.reports import check_room
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, the_request
@@ -250,6 +251,7 @@ async def _take_in(
         onward = (
             await passed_on(tx, verified, scene.chain, instance=instance, now=now) if courier is None else ()
         )
+        await check_room(tx, activity)
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
         await tx.make(onward)
         await answer(tx, reactions, world=world, now=now, keys=keys)

@@ -16,6 +16,7 @@ from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import ChainRecord, history_document
 from fedcoop.protocol.messages import Chain, Document
 from fedcoop.protocol.proof import sign_document
+from fedcoop.protocol.reports import FLAG
 from fedcoop.protocol.shape import PUBLIC, recipients
 
 
@@ -77,14 +78,15 @@ async def read_activity_document(iri: str, *, actor: Asking, world: World) -> Do
 
     async def find(reader: Reader) -> Document | None:
         stored = await reader.activity(iri)
-        if stored is None:
+        # (1) A report is for the operator, on the command line: neither who is reported nor anybody else reads it.
+        if stored is None or stored.type == FLAG:
             return None
         document = strict_json.loads(stored.body)
         chain = await reader.chain(iri)
-        # (1) What moves an engagement is for its parties.
+        # (2) What moves an engagement is for its parties.
         if chain is not None and chain.kind == "Engagement":
             return document if is_party(actor, chain, world.instance) else None
-        # (2) Everything else is for whom it is addressed to, and for whoever said it.
+        # (3) Everything else is for whom it is addressed to, and for whoever said it.
         addressed = recipients(document)
         local = frozenset(r for r in addressed if world.instance.hosts(r))
         allowed = local_readers(addressed, base=world.instance.base, local_actors=local)

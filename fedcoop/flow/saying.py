@@ -37,11 +37,12 @@ from fedcoop.protocol.messages import (
 from fedcoop.protocol.policy import AGREEMENT, passes
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.relaying import CARRIED
+from fedcoop.protocol.reports import FLAG, flagged
 from fedcoop.protocol.shape import AS2, PUBLIC, class_of, read_activity
 
 T = TypeVar("T")
 
-ASKS: Final = frozenset({"Follow", "Offer"})
+ASKS: Final = frozenset({"Follow", "Offer", FLAG})
 """What begins something with somebody: without them it is nothing, so it is not said where it cannot arrive."""
 
 ON_THE_BOARD: Final = frozenset({"Mission", "Listing"})
@@ -79,8 +80,8 @@ async def keep(
         local=local,
         received_at=now,
         keys=authorised.keys or _as_published(activity, scene, now),
-        inbox_of=tuple(dict.fromkeys([*inbox_of, *await _readers_inboxes(tx, activity, scene, instance)])),
-        outbox_of=activity.actor if local else None,
+        inbox_of=await _shown_to(tx, activity, scene, instance, posted_to=inbox_of),
+        outbox_of=activity.actor if local and activity.type != FLAG else None,
         client_key=client_key,
     )
     owed = await _owed(tx, activity, scene, world, answering=answering) if local else Copies((), frozenset())
@@ -212,6 +213,16 @@ async def _own_keys(tx: Transaction, world: World, activity: Activity) -> dict[s
     return {name: stored.document for name, stored in found.items() if stored is not None}
 
 
+async def _shown_to(
+    tx: Transaction, activity: Activity, scene: Scene, instance: Instance, *, posted_to: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the local actors who find the activity in their inbox."""
+    # (1) Whoever is reported learns nothing of it, though it was posted to them (wire.md MOD-1).
+    if activity.type == FLAG:
+        return ()
+    return tuple(dict.fromkeys([*posted_to, *await _readers_inboxes(tx, activity, scene, instance)]))
+
+
 async def _readers_inboxes(
     tx: Transaction, activity: Activity, scene: Scene, instance: Instance
 ) -> list[str]:
@@ -244,10 +255,12 @@ async def _owed(
     who would never hear of it, or when a step of an engagement would not reach the other side.
     """
     instance = world.instance
+    # A report is addressed to nobody by name: it goes to the server of whom it is about.
+    recipients = flagged(activity)[:1] if activity.type == FLAG else activity.recipients
     peers = {p.origin: p for p in await tx.peers()}
     reached = {o for o, p in peers.items() if p.state in REACHED}
     # Whoever is not reached by everything is for this one message as one that we work with, or as none at all.
-    named = {origin(r) for r in activity.recipients if _is_remote(r, instance)}
+    named = {origin(r) for r in recipients if _is_remote(r, instance)}
     for host in sorted((named | {o for o, p in peers.items() if p.state == "frozen"}) - reached):
         peer = peers.get(host)
         state = peer.state if peer is not None else None
@@ -257,13 +270,13 @@ async def _owed(
                 peers[host] = replace(peer, state="allowed")
     followers: dict[str, list[Follower]] = {}
     for speaker in _spoken_for(activity, scene, instance):
-        if not {f"{speaker}/followers", f"{speaker}/network"}.isdisjoint(activity.recipients):
+        if not {f"{speaker}/followers", f"{speaker}/network"}.isdisjoint(recipients):
             found = [await remote_follower(tx, f, peers, instance) for f in await tx.followers(speaker)]
             followers[speaker] = [follower for follower in found if follower is not None]
     actors: dict[str, str] = {}
     kept_back: set[str] = set()
     between_parties = scene.chain is not None and scene.chain.kind == "Engagement"
-    for recipient in activity.recipients:
+    for recipient in recipients:
         if not _is_remote(recipient, instance):
             continue
         host = origin(recipient)
@@ -280,7 +293,7 @@ async def _owed(
         if stored is None:
             raise Unmet(recipient)
         actors[recipient] = inbox_of(stored)
-    owed = inboxes(activity.recipients, base=instance.base, followers=followers, actors=actors)
+    owed = inboxes(recipients, base=instance.base, followers=followers, actors=actors)
     owed = tuple(dict.fromkeys([*owed, *await _relays(tx, activity, scene, peers, instance)]))
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)

@@ -30,6 +30,7 @@ from fedcoop.protocol.ids import same_origin
 from fedcoop.protocol.messages import Activity, Authorised, Chain, Document, Link, Verified
 from fedcoop.protocol.model import AUTHORISATION, CLASSES, NAMESPACE
 from fedcoop.protocol.policy import AGREEMENT
+from fedcoop.protocol.reports import check_report
 from fedcoop.protocol.shape import PUBLIC, id_of, ids_of
 
 
@@ -414,6 +415,11 @@ def _answer_offer(activity: Activity, scene: Scene) -> None:
     raise NotFound("not-found", "There is no such offer here.", received=activity.object_id)
 
 
+def _flag(activity: Activity, scene: Scene) -> None:
+    """A Flag between servers is a report for the operator, and has no effect but to be kept."""
+    check_report(activity, speaker=scene.facts.keys.get(activity.actor, {}), base=scene.base)
+
+
 def _probe(activity: Activity, scene: Scene) -> None:
     """A Probe changes nothing (decision D9)."""
 
@@ -431,6 +437,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "Offer": _offer,
     "TentativeAccept": _answer_offer,
     "TentativeReject": _answer_offer,
+    "Flag": _flag,
     "Probe": _probe,
 }
 """Outside chains, by activity type. What is not here is `LATER` or unknown."""

@@ -36,9 +36,11 @@ from fedcoop.protocol.messages import (
     PutFollow,
     PutListing,
     PutObject,
+    PutReport,
     ResetChain,
 )
 from fedcoop.protocol.policy import AGREEMENT
+from fedcoop.protocol.reports import flagged, words_of
 from fedcoop.protocol.shape import PUBLIC, class_of, id_of, types_of
 
 Communes: TypeAlias = Mapping[str, tuple[str, float | None, float | None]]
@@ -334,6 +336,16 @@ def _probe(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     return Effects((), (Intent(answerer, "Probe", {"inReplyTo": activity.id, "to": [activity.actor]}),))
 
 
+def _report(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
+    """A report of another server's is kept for our operator, who decides; nothing happens by itself."""
+    activity = authorised.activity
+    if scene.hosts(activity.actor):
+        return Effects()
+    return Effects(
+        (PutReport(activity.id, activity.actor, flagged(activity), words_of(activity), scene.now),)
+    )
+
+
 Effect: TypeAlias = Callable[[Authorised, Scene, Communes], Effects]
 
 EFFECTS: Final[Mapping[str, Effect]] = {
@@ -344,6 +356,7 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "Accept": _answer_follow,
     "Reject": _answer_follow,
     "Undo": _undo,
+    "Flag": _report,
     "Probe": _probe,
 }
 """Outside chains, by activity type; the same types as `authorise.RULES`, less those that it always refuses."""

@@ -413,6 +413,15 @@ OAUTH_RATE_PER_ADDRESS: Final = (60, timedelta(minutes=1))
 """Requests to the token and revocation endpoints by one address (security.md §3.2, there by client: but a public
 client's name proves nothing, and would let anybody use up its share)."""
 
+MAX_FLAGGED: Final = 50
+"""Ids that one report may name: an actor and what it is about."""
+
+MAX_REPORT_TEXT: Final = 5000
+"""Characters of a report that are kept, as Mastodon keeps; the rest is cut off (wire.md MOD-1)."""
+
+MAX_OPEN_REPORTS: Final = 1000
+"""Open reports of one server: a peer that reports everything fills no table; the next one waits for the operator."""
+
 MAX_RATE_KEYS: Final = 10_000
 """Addresses and peers whose rate is remembered; the longest unseen are forgotten first (CVE-2026-69132)."""
 

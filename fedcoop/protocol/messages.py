@@ -332,6 +332,19 @@ class KeepEvidence:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class PutReport:
+    """Keep a report for our operator: whom and what another server flags, and why."""
+
+    id: str
+    """The Flag's."""
+    actor: str
+    """Who sent it: an instance actor, for whoever reports there."""
+    objects: tuple[str, ...]
+    content: str
+    received_at: datetime
+
+
 Change: TypeAlias = (
     RecordActivity
     | PutActor
@@ -347,6 +360,7 @@ Change: TypeAlias = (
     | DropFollow
     | Deliver
     | KeepEvidence
+    | PutReport
 )
 
 

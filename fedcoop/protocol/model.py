@@ -5023,6 +5023,18 @@ AUTHORISATION: tuple[Authorisation, ...] = (
         Label("Laisse un Tombstone ; les abonnements cessent.", "Leaves a Tombstone; followings end."),
     ),
     Authorisation(
+        "Flag",
+        ("Object",),
+        None,
+        ("instance",),
+        ("operator",),
+        True,
+        Label(
+            "Signale un acteur et des objets à son exploitant, sans nommer la personne qui signale ; rien d'autre ne change, et l'acteur n'en apprend rien.",
+            "Reports an actor and objects to their operator, without naming who reports; nothing else changes, and the actor learns nothing of it.",
+        ),
+    ),
+    Authorisation(
         "Probe",
         ("Object",),
         None,

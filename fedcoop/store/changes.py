@@ -32,9 +32,11 @@ from fedcoop.protocol.messages import (
     PutFollow,
     PutListing,
     PutObject,
+    PutReport,
     RecordActivity,
     ResetChain,
 )
+from fedcoop.store import reports
 from fedcoop.store import tables as t
 from fedcoop.store.dialect import Dialect, words_of
 from fedcoop.store.tables import json_text
@@ -155,6 +157,8 @@ def steps_of(change: Change, s: Statements, *, bodies: Mapping[str, bytes], now:
             return (Step(s.drop_follow, [{"by": change.follower, "of": change.followed}]),)
         case Deliver():
             return _owe(change, s, bodies=bodies, now=now)
+        case PutReport():
+            return (Step(reports.PUT, [reports.received_row(change)]),)
         case KeepEvidence():
             row = {
                 **_fields(change, "activity_id", "body", "received_at"),

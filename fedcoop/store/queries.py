@@ -36,6 +36,7 @@ from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
 from fedcoop.store.peers import AGREEMENTS, CHAINS, PeerQueries
 from fedcoop.store.relays import RelayQueries
+from fedcoop.store.reports import ReportQueries
 from fedcoop.store.tokens import TokenQueries
 
 # -- statements, built once ----------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ COUNTS: Final = select(
 )
 
 
-class Queries(PeerQueries, RelayQueries, TokenQueries):
+class Queries(PeerQueries, RelayQueries, ReportQueries, TokenQueries):
     """Reads over one connection, inside whatever transaction it is in."""
 
     def __init__(self, connection: AsyncConnection, *, lock_chains: bool) -> None:

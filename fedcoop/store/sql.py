@@ -29,6 +29,7 @@ from fedcoop.store.engine import engine_for
 from fedcoop.store.peers import CLOSED_SINCE, PeerWrites
 from fedcoop.store.queries import Queries, SqlReader, chain_of, follow_of
 from fedcoop.store.relays import RelayWrites
+from fedcoop.store.reports import ReportWrites
 from fedcoop.store.schema import newest_revision, revision_of, upgrade
 from fedcoop.store.tokens import TokenWrites
 from fedcoop.store.writer import GroupWriter, as_ours, connect
@@ -113,7 +114,7 @@ class SqlStore:
             )
 
 
-class SqlTransaction(PeerWrites, RelayWrites, TokenWrites, Queries):
+class SqlTransaction(PeerWrites, RelayWrites, ReportWrites, TokenWrites, Queries):
     """`ports.Transaction` over the writing connection."""
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock, heard: Heard) -> None:

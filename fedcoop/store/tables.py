@@ -180,6 +180,22 @@ token = Table(
 )
 """`hash` is of 256 random bits: whoever reads this table can use none of them."""
 
+report = Table(
+    "report",
+    metadata,
+    Column("n", Row, primary_key=True),
+    required("id", String, unique=True),
+    required("ours", Boolean),
+    required("actor", String),
+    required("objects", Json),
+    required("content", String),
+    required("at", Instant),
+    Column("reporter", String),
+    Column("closed_at", Instant),
+    required("outcome", String, server_default=text("''")),
+)
+"""For the operator alone. `reporter` never leaves this table, unless the reporter agreed."""
+
 oauth_grant = Table(
     "oauth_grant",
     metadata,

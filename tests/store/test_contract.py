@@ -24,6 +24,7 @@ from fedcoop.protocol.messages import (
     DropListing,
     KeepEvidence,
     PutFollow,
+    PutReport,
     ResetChain,
 )
 from fedcoop.store.sql import SqlStore
@@ -55,10 +56,12 @@ EVERYTHING: Final[tuple[Change, ...]] = (
     PutFollow(LYON, NANTES, "https://lyon.example/activities/f", "accepted"),
     a_delivery(SAID),
     KeepEvidence(SAID.id, b"{}", NOON),
+    PutReport("https://nantes.example/f", "https://nantes.example/actor", (LYON,), "", NOON),
 )
 NEVER_CHANGED_BY_MESSAGES: Final = {
     *("peer", "peer_decision", "peer_answer", "stranger"),
     *("knock", "token", "oauth_grant", "meta", "circuit", "heard"),
+    *("relay", "relay_report", "relayed", "subscriber"),
 }
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),
