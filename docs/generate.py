@@ -1,6 +1,6 @@
 """Writes the reference pages from the program itself: commands, settings, limits, the head of the addresses.
 
-    python docs/generate.py            write docs/cli.md, cli.fr.md, settings.md, limits.md
+    python docs/generate.py            write docs/cli.md, cli.fr.md, settings.md, limits.md, FEDERATION.md
     python docs/generate.py --check    say which of them are not what the program says; exit status 1 if any
 
 A page is prose with generated parts between `<!-- generated: name -->` and `<!-- end -->`; only those are replaced.
@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from fedcoop.config import DEVELOPMENT, SETTINGS  # noqa: E402
-from fedcoop.protocol import limits  # noqa: E402
+from fedcoop.protocol import cavage, limits, messagesig, proof  # noqa: E402
+from fedcoop.protocol.actors import IMPLEMENTS  # noqa: E402
+from fedcoop.protocol.authorise import RULES  # noqa: E402
+from fedcoop.protocol.model import AUTHORISATION  # noqa: E402
 from fedcoop.protocol.policy import TABLE  # noqa: E402
 from fedcoop.web.server import machine_routes  # noqa: E402
 
@@ -240,6 +243,49 @@ def routes() -> list[tuple[str, str]]:
     return list(dict.fromkeys(pair for pair in plain if pair[0] != "OPTIONS"))
 
 
+# -- for peers ----------------------------------------------------------------------------------------------
+
+MET_BY_PEERS: Final = (
+    "MAX_BODY", "MAX_URL", "MAX_RECIPIENTS", "MAX_KEYS_PER_ACTOR", "SIGNATURE_MAX_AGE", "SIGNATURE_MAX_AHEAD",
+    "INBOX_RATE_PER_PEER", "INBOX_RATE_PER_ADDRESS", "READ_RATE_PER_ADDRESS", "MAX_CANDIDATES", "MAX_FLAGGED",
+)  # fmt: skip
+"""Limits that another server runs into; all of them are in limits.md."""
+
+
+def taken_in() -> str:
+    """Return the table of activities that are taken in, about what and from whom, as the vocabulary's data has them."""
+    rows = ["| activity | about | from |", "|---|---|---|"]
+    for activity in RULES:
+        listed = [row for row in AUTHORISATION if row.activity == activity and row.implemented]
+        about = dict.fromkeys(name for row in listed for name in row.object_classes)
+        senders = dict.fromkeys(sender for row in listed for sender in row.senders)
+        rows.append(f"| `{activity}` | {_names(about)} | {', '.join(senders)} |")
+    return "\n".join(rows)
+
+
+def dialects() -> str:
+    """Return the table of signature dialects that are read, and of what suits proofs have."""
+    rows = ["| signatures | algorithms |", "|---|---|"]
+    for name, module in (("draft-cavage-http-signatures-12", cavage), ("RFC 9421", messagesig)):
+        rows.append(f"| {name} | {_names(module.ALGORITHMS)} |")
+    return "\n".join([*rows, f"| object proofs | `{proof.SUITE}` |"])
+
+
+def announced() -> str:
+    """Return what our actors announce in `generator.implements`."""
+    return "\n".join(f"- `{address}`: {name}" for address, name in IMPLEMENTS.items())
+
+
+def met_by_peers() -> str:
+    """Return the table of limits that a peer meets."""
+    rows = ["| limit | value |", "|---|---|"]
+    return "\n".join([*rows, *(f"| `{n}` | {value_of(getattr(limits, n))} |" for n in MET_BY_PEERS)])
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 # -- pages --------------------------------------------------------------------------------------------------
 
 PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
@@ -248,6 +294,12 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "peers.md": {"states": lambda: peer_states("en"), "états": lambda: peer_states("fr")},
     "settings.md": {"settings": settings, "refused": refused_in_production},
     "limits.md": {"limits": limit_tables},
+    "../FEDERATION.md": {
+        "taken in": taken_in,
+        "dialects": dialects,
+        "announced": announced,
+        "limits": met_by_peers,
+    },
 }
 """Page to its generated parts."""
 

@@ -200,13 +200,22 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["cli.md", "cli.fr.md", "settings.md", "limits.md", "peers.md"])
+@pytest.mark.parametrize(
+    "page", ["cli.md", "cli.fr.md", "settings.md", "limits.md", "peers.md", "../FEDERATION.md"]
+)
 def test_a_reference_page_says_what_the_program_says(page: str, generate: ModuleType):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.generated(page)
 
 
 def test_every_reference_page_is_compared(generate: ModuleType):
-    assert sorted(generate.PAGES) == ["cli.fr.md", "cli.md", "limits.md", "peers.md", "settings.md"]
+    assert sorted(generate.PAGES) == [
+        "../FEDERATION.md",
+        "cli.fr.md",
+        "cli.md",
+        "limits.md",
+        "peers.md",
+        "settings.md",
+    ]
 
 
 def test_every_command_and_option_is_in_the_pages(generate: ModuleType):

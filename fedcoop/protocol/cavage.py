@@ -52,7 +52,7 @@ _httpsig: Final = _import_httpsig()
 MEDIA_TYPE: Final = 'application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
 """What a POST to an inbox must be labelled as (ActivityPub §7)."""
 
-_ALGORITHMS: Final[Mapping[str, type[RSAPublicKey | Ed25519PublicKey]]] = {
+ALGORITHMS: Final[Mapping[str, type[RSAPublicKey | Ed25519PublicKey]]] = {
     "rsa-sha256": RSAPublicKey,
     "ed25519": Ed25519PublicKey,
 }
@@ -242,8 +242,8 @@ def check_coverage(parsed: RequestSignature, request: RawRequest) -> None:
     if missing:
         raise _uncovered("Too little of the request is signed.", missing, parsed)
     # (10) HMAC "signatures" keyed with a public key are anybody's; sha1 and the unknown are nobody's.
-    if parsed.algorithm != "hs2019" and parsed.algorithm not in _ALGORITHMS:
-        raise _algorithm(", ".join(("hs2019", *_ALGORITHMS)), parsed)
+    if parsed.algorithm != "hs2019" and parsed.algorithm not in ALGORITHMS:
+        raise _algorithm(", ".join(("hs2019", *ALGORITHMS)), parsed)
     # (11) The pseudo headers exist for hs2019 only (draft §2.3).
     for name, value in (("(created)", parsed.created), ("(expires)", parsed.expires)):
         if name in parsed.covered and parsed.algorithm.startswith("rsa"):
@@ -295,7 +295,7 @@ def verify(parsed: RequestSignature, request: RawRequest, public_key: PublicKey)
     # (14) The key decides the algorithm; a header that says otherwise is an attempt at something. For
     # hs2019 and an RSA key that is PKCS#1 v1.5 with SHA-256: what everybody sends, not what the draft's
     # registry says (SIG-1).
-    wanted = _ALGORITHMS.get(parsed.algorithm)
+    wanted = ALGORITHMS.get(parsed.algorithm)
     if parsed.algorithm != "hs2019" and (wanted is None or not isinstance(public_key, wanted)):
         raise _algorithm("rsa-sha256" if isinstance(public_key, RSAPublicKey) else "ed25519", parsed)
     # (15) The mathematics, by OpenSSL.

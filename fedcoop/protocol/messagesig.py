@@ -31,7 +31,7 @@ from fedcoop.protocol.limits import MAX_NONCE, MAX_SIGNATURE_HEADER, SIGNATURE_M
 from fedcoop.protocol.messages import RawRequest, RequestSignature
 from fedcoop.protocol.multikey import PrivateKey, PublicKey, check_signed, sign_bytes
 
-_ALGORITHMS: Final[Mapping[str, type[RSAPublicKey | Ed25519PublicKey]]] = {
+ALGORITHMS: Final[Mapping[str, type[RSAPublicKey | Ed25519PublicKey]]] = {
     "rsa-v1_5-sha256": RSAPublicKey,
     "ed25519": Ed25519PublicKey,
 }
@@ -341,8 +341,8 @@ def check_coverage(parsed: RequestSignature, request: RawRequest) -> None:
             received="covered: " + " ".join(parsed.covered)[:200],
         )
     # (15) HMAC "signatures" keyed with a public key are anybody's.
-    if parsed.algorithm and parsed.algorithm not in _ALGORITHMS:
-        raise _algorithm("none, or " + " or ".join(_ALGORITHMS), parsed)
+    if parsed.algorithm and parsed.algorithm not in ALGORITHMS:
+        raise _algorithm("none, or " + " or ".join(ALGORITHMS), parsed)
     # (16) What is signed must be there.
     _rebuilt(parsed, request)
 
@@ -359,7 +359,7 @@ def verify(parsed: RequestSignature, request: RawRequest, public_key: PublicKey)
         Unverified: `algorithm-not-allowed` when `alg` is not the key's, else `signature-invalid`.
     """
     # (17) The key decides the algorithm; an `alg` that says otherwise is an attempt at something (RFC 9421 §3.2).
-    if parsed.algorithm and not isinstance(public_key, _ALGORITHMS.get(parsed.algorithm, ())):
+    if parsed.algorithm and not isinstance(public_key, ALGORITHMS.get(parsed.algorithm, ())):
         ours = "rsa-v1_5-sha256" if isinstance(public_key, RSAPublicKey) else "ed25519"
         raise _algorithm(f"none, or {ours}", parsed)
     # (18) The mathematics, by OpenSSL.

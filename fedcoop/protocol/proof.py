@@ -25,7 +25,7 @@ from fedcoop.protocol.shape import id_of
 from fedcoop.protocol.times import read_time, write_time
 
 _TYPE: Final = "DataIntegrityProof"
-_SUITE: Final = "eddsa-jcs-2022"
+SUITE: Final = "eddsa-jcs-2022"
 _PURPOSE: Final = "assertionMethod"
 _OWNERS: Final = ("actor", "attributedTo", "issuer")
 _SIGNATURE_BYTES: Final = 64
@@ -51,7 +51,7 @@ def sign_document(
     proof: dict[str, Any] = {} if context is None else {"@context": context}
     proof |= {
         "type": _TYPE,
-        "cryptosuite": _SUITE,
+        "cryptosuite": SUITE,
         "created": write_time(created),
         "verificationMethod": verification_method,
         "proofPurpose": _PURPOSE,
@@ -71,7 +71,7 @@ def is_supported(document: Document) -> bool:
     """
     proof = document.get("proof")
     if isinstance(proof, Mapping):
-        return proof.get("type") == _TYPE and proof.get("cryptosuite") == _SUITE
+        return proof.get("type") == _TYPE and proof.get("cryptosuite") == SUITE
     return not isinstance(proof, list)
 
 
@@ -171,9 +171,9 @@ def _check_context(document: Document, proof: Mapping[str, Any]) -> None:
 def _check_options(proof: Mapping[str, Any], *, now: datetime, ahead: timedelta) -> str:
     """Return the verification method of a proof whose options are in order."""
     # (6) Type and suite: the key's algorithm is not the sender's to choose.
-    if proof.get("type") != _TYPE or proof.get("cryptosuite") != _SUITE:
+    if proof.get("type") != _TYPE or proof.get("cryptosuite") != SUITE:
         received = ascii((proof.get("type"), proof.get("cryptosuite")))[:120]
-        raise _invalid("The proof is of another kind.", expected=f"{_TYPE}, {_SUITE}", received=received)
+        raise _invalid("The proof is of another kind.", expected=f"{_TYPE}, {SUITE}", received=received)
     # (7) A key used to log in must not have signed a contract.
     if proof.get("proofPurpose") != _PURPOSE:
         received = ascii(proof.get("proofPurpose"))[:80]
