@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from fedcoop.app import NewInstance, create
 from fedcoop.cli.client import poll
-from fedcoop.cli.instances import LocalInstance, found, free_port, stop_all
+from fedcoop.cli.instances import LocalInstance, free_port, stop_all
 from fedcoop.cli.worlds import in_world
 from fedcoop.flow.founding import decide_peer
 from fedcoop.flow.world import World
@@ -76,17 +78,19 @@ class Starter:
         bases = [f"http://127.0.0.1:{port}" for port in ports]
 
         def one(number: int) -> LocalInstance:
-            return found(
-                self._folder / f"{len(self.started)}-{NAMES[number].lower()}",
+            """Do what `fedcoop init` does, in this process: to start a command for each would take longer."""
+            settings = NewInstance(
+                base_url=bases[number],
                 name=f"Coop {NAMES[number]}",
-                port=ports[number],
-                allow_origins=[*bases, *reaching],
+                allow_origins=tuple(dict.fromkeys([bases[number], *bases, *reaching])),
                 commune=COMMUNES[number],
                 database=databases[number] if number < len(databases) else "",
             )
+            folder = self._folder / f"{len(self.started) + number}-{NAMES[number].lower()}"
+            token = asyncio.run(create(folder, settings)).token
+            return LocalInstance(folder, bases[number], token, folder.parent / f"{folder.name}.log")
 
-        with ThreadPoolExecutor(2) as pool:
-            new = list(pool.map(one, range(n)))
+        new = [one(number) for number in range(n)]
         self.started.extend(new)
         together = set(range(n)) if network is True else set(network or ())
         if federated:
