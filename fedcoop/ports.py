@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocument, Link
+from fedcoop.protocol.peerlist import ListWish
 from fedcoop.protocol.policy import PeerState
 from fedcoop.protocol.relaying import Facets, Style, SubscriptionState, Wish
 
@@ -66,6 +67,40 @@ class Stranger:
     first_at: datetime
     last_at: datetime
     times: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeldList:
+    """A shared allow-list that was taken in, and how asking for it stands."""
+
+    id: str
+    """Where it is."""
+    keeper: str
+    name: str
+    version: int
+    digest: str
+    valid_until: datetime
+    every: int
+    """Seconds between two questions; 0: it is only imported by hand."""
+    asked_at: datetime
+    taken_at: datetime
+    problem: str
+    """Why it was not taken when it was last asked for; "": it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a list asks of our operator about one server."""
+
+    list_id: str
+    origin: str
+    wish: ListWish
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    valid_until: datetime | None
+    made_at: datetime
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +480,14 @@ class PeerBook(Protocol):
         """Return every federation agreement, those that are over as well, the oldest first."""
         ...
 
+    async def held_lists(self) -> tuple[HeldList, ...]:
+        """Return the shared allow-lists that were taken in, by address."""
+        ...
+
+    async def drafts(self) -> tuple[Draft, ...]:
+        """Return what the lists ask, refused or not, by server."""
+        ...
+
     async def shown_of(self, origin: str) -> int:
         """Return how many open proposals of `origin` are on our board."""
         ...
@@ -482,6 +525,13 @@ class Transaction(PeerBook, RelayBook, Protocol):
     async def put_decision(self, decision: Decision) -> None: ...
     async def put_stranger(self, stranger: Stranger) -> None: ...
     async def forget_stranger(self, origin: str) -> None: ...
+    async def put_list(self, held: HeldList) -> None: ...
+    async def drop_list(self, list_id: str) -> None:
+        """Forget a list and what it asks."""
+        ...
+
+    async def put_draft(self, draft: Draft) -> None: ...
+    async def drop_draft(self, list_id: str, origin: str) -> None: ...
     async def put_peer_answer(self, answer: PeerAnswer) -> None: ...
     async def forget_peer_answer(self, origin: str) -> None: ...
     async def owed_to(self, origin: str) -> tuple[str, ...]:

@@ -65,8 +65,8 @@ Reason = Annotated[
     typer.Option(
         "--reason",
         help=say(
-            "Why, as the peer and the members on both sides are told.",
-            "Pourquoi, tel que le pair et les membres des deux côtés le lisent.",
+            "Why, for everybody: the peer, the members on both sides, your shared list.",
+            "Pourquoi, pour tout le monde : le pair, les membres des deux côtés, votre liste partagée.",
         ),
     ),
 ]
@@ -109,6 +109,7 @@ def allow(
         ),
     ] = False,
     note: Note = "",
+    reason: Reason = "",
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +118,13 @@ def allow(
 
     def decide(world: World) -> Any:
         return decide_peer(
-            world, origin.rstrip("/"), "allowed", network=network or None, note=note or None, by=who(by)
+            world,
+            origin.rstrip("/"),
+            "allowed",
+            network=network or None,
+            note=note or None,
+            reason=reason or None,
+            by=who(by),
         )
 
     _said(told(folder, decide), as_json=as_json)
@@ -305,13 +312,29 @@ def lines_of(found: Impact) -> Iterator[str]:
 
 def list_(folder: Folder, as_json: AsJson = False) -> None:
     """List the peers, and who knocked."""
+    from fedcoop.flow import lists
     from fedcoop.flow.peering import dossiers
 
-    found: tuple[Dossier, ...] = told(folder, dossiers)
+    async def look(world: World) -> tuple[tuple[Dossier, ...], int, list[str]]:
+        wrong = [held.id for held in await lists.lists(world) if held.problem]
+        return await dossiers(world), len(await lists.drafts(world)), wrong
+
+    found, asked, wrong = told(folder, look)
+    waiting = say(
+        f"Your lists ask {asked} things: fedcoop peer drafts",
+        f"Vos listes demandent {asked} choses : fedcoop peer drafts",
+    )
     answer(
-        {"ok": True, "peers": [_document(one) for one in found]},
+        {"ok": True, "peers": [_document(one) for one in found], "drafts": asked, "listProblems": wrong},
         as_json=as_json,
-        lines=[line for one in found for line in _lines(one)]
+        lines=[
+            *(line for one in found for line in _lines(one)),
+            *([waiting] if asked else []),
+            *(
+                say(f"NOT TAKEN: {one} → fedcoop peer lists", f"NON PRISE : {one} → fedcoop peer lists")
+                for one in wrong
+            ),
+        ]
         or [
             say(
                 "Nobody yet: fedcoop peer allow DIR ORIGIN", "Personne encore : fedcoop peer allow DIR ORIGIN"

@@ -28,6 +28,7 @@ from fedcoop.cli import (
     member,
     mission,
     peer,
+    peerlist,
     reconcile,
     relay,
     serve,
@@ -135,6 +136,13 @@ def build() -> typer.Typer:
     peers.command("reject", cls=SpokenCommand, help=agreement.HELP_REJECT)(agreement.reject)
     peers.command("end", cls=SpokenCommand, help=agreement.HELP_END)(agreement.end)
     peers.command("agreements", cls=SpokenCommand, help=agreement.HELP_AGREEMENTS)(agreement.agreements)
+    peers.command("list-export", cls=SpokenCommand, help=peerlist.HELP_EXPORT)(peerlist.export)
+    peers.command("list-import", cls=SpokenCommand, help=peerlist.HELP_IMPORT)(peerlist.import_)
+    peers.command("subscribe", cls=SpokenCommand, help=peerlist.HELP_SUBSCRIBE)(peerlist.subscribe)
+    peers.command("unsubscribe", cls=SpokenCommand, help=peerlist.HELP_UNSUBSCRIBE)(peerlist.unsubscribe)
+    peers.command("lists", cls=SpokenCommand, help=peerlist.HELP_LISTS)(peerlist.lists)
+    peers.command("drafts", cls=SpokenCommand, help=peerlist.HELP_DRAFTS)(peerlist.drafts)
+    peers.command("review", cls=SpokenCommand, help=peerlist.HELP_REVIEW)(peerlist.review)
     peers.command("health", cls=SpokenCommand, help=deliveries.HELP_HEALTH)(deliveries.health)
     program.add_typer(peers, name="peer")
     sent = _group(deliveries.HELP, cls=ListingGroup)

@@ -10,7 +10,7 @@ import itertools
 import structlog
 
 from fedcoop.errors import FedcoopError
-from fedcoop.flow import federating, keys
+from fedcoop.flow import federating, keys, lists
 from fedcoop.flow.outbound import publish
 from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
@@ -35,6 +35,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
             return
         await expire(world)
         await federating.expire(world)
+        await lists.poll(world)
         await tidy(world)
         await look_after_keys(world, retiring=round_ % ROUNDS_BETWEEN_KEYS == 0)
         with contextlib.suppress(TimeoutError):

@@ -343,6 +343,15 @@ PROPOSAL_EVERY: Final = timedelta(minutes=5)
 PROPOSAL_LIFE: Final = timedelta(days=30)
 """A federation agreement that nobody has answered by then is proposed no more."""
 
+MAX_LIST_ENTRIES: Final = 1000
+"""Servers on one shared allow-list: an operator reviews each of them."""
+
+MAX_LISTS: Final = 20
+"""Shared allow-lists that one instance follows."""
+
+LIST_EVERY_LEAST: Final = timedelta(hours=1)
+"""A list changes when somebody decides: asking more often costs its keeper for nothing."""
+
 MAX_NOTICE: Final = timedelta(days=366)
 """Longest notice after which a federation agreement ends: one could not be ended otherwise."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fedcoop.ports import Decision, Follow, PeerAnswer, Stranger
+from fedcoop.ports import Decision, Draft, Follow, HeldList, PeerAnswer, Stranger
 from fedcoop.protocol.limits import MAX_STRANGERS
 from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.store import tables as t
@@ -45,6 +45,9 @@ OVERFLOW: Final = delete(t.stranger).where(
 )
 ANSWERS: Final = select(t.peer_answer).order_by(t.peer_answer.c.origin)
 ANSWER: Final = select(t.peer_answer).where(t.peer_answer.c.origin == bindparam("of"))
+FORGET_LIST: Final = delete(t.peer_list).where(t.peer_list.c.id == bindparam("of"))
+FORGET_DRAFTS: Final = delete(t.peer_draft).where(t.peer_draft.c.list_id == bindparam("of"))
+FORGET_DRAFT: Final = FORGET_DRAFTS.where(t.peer_draft.c.origin == bindparam("about"))
 FORGET_ANSWER: Final = delete(t.peer_answer).where(t.peer_answer.c.origin == bindparam("of"))
 FOLLOWS: Final = (
     select(t.follow)
@@ -139,6 +142,15 @@ class PeerQueries:
         rows = await self._connection.execute(FOLLOWS, {"under": f"{origin}/"})
         return tuple(Follow(row.follower, row.followed, row.activity_id, row.state) for row in rows)
 
+    async def held_lists(self) -> tuple[HeldList, ...]:
+        rows = await self._connection.execute(select(t.peer_list).order_by(t.peer_list.c.id))
+        return tuple(HeldList(**row._mapping) for row in rows)
+
+    async def drafts(self) -> tuple[Draft, ...]:
+        order = (t.peer_draft.c.origin, t.peer_draft.c.list_id)
+        rows = await self._connection.execute(select(t.peer_draft).order_by(*order))
+        return tuple(Draft(**row._mapping) for row in rows)
+
     async def shown_of(self, origin: str) -> int:
         return int((await self._connection.execute(SHOWN, {"under": f"{origin}/"})).scalar_one())
 
@@ -157,6 +169,21 @@ class PeerWrites(PeerQueries):
 
     async def forget_stranger(self, origin: str) -> None:
         await self._connection.execute(FORGET_STRANGER, {"of": origin})
+
+    async def put_list(self, held: HeldList) -> None:
+        await self._connection.execute(FORGET_LIST, {"of": held.id})
+        await self._connection.execute(insert(t.peer_list), asdict(held))
+
+    async def drop_list(self, list_id: str) -> None:
+        await self._connection.execute(FORGET_LIST, {"of": list_id})
+        await self._connection.execute(FORGET_DRAFTS, {"of": list_id})
+
+    async def put_draft(self, draft: Draft) -> None:
+        await self.drop_draft(draft.list_id, draft.origin)
+        await self._connection.execute(insert(t.peer_draft), asdict(draft))
+
+    async def drop_draft(self, list_id: str, origin: str) -> None:
+        await self._connection.execute(FORGET_DRAFT, {"of": list_id, "about": origin})
 
     async def put_peer_answer(self, answer: PeerAnswer) -> None:
         await self.forget_peer_answer(answer.origin)

@@ -146,6 +146,37 @@ stranger = Table(
 )
 """Who knocked and was not decided about: a counter, of which nothing was verified."""
 
+peer_list = Table(
+    "peer_list",
+    metadata,
+    Column("id", String, primary_key=True),
+    required("keeper", String),
+    required("name", String),
+    required("version", BigInteger),
+    required("digest", String),
+    required("valid_until", Instant),
+    required("every", Integer),
+    required("asked_at", Instant),
+    required("taken_at", Instant),
+    required("problem", String),
+)
+"""Shared allow-lists that were taken in; `every` is in seconds, 0 for those that are only imported by hand."""
+
+peer_draft = Table(
+    "peer_draft",
+    metadata,
+    Column("list_id", String, primary_key=True),
+    Column("origin", String, primary_key=True),
+    required("wish", String),
+    required("reason", String),
+    required("decided_by", String),
+    required("decided_at", Instant),
+    Column("valid_until", Instant),
+    required("made_at", Instant),
+    required("refused", Boolean),
+)
+"""What the lists ask of our operator; `refused` ones stay, so that the same is not asked again."""
+
 peer_answer = Table(
     "peer_answer",
     metadata,

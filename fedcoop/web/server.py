@@ -36,7 +36,7 @@ from fedcoop.web.services import SERVICES, Pages, Services
 _log = structlog.get_logger("fedcoop.web")
 
 OBJECT_FOLDERS: Final = (
-    "offers", "needs", "missions", "engagements", "records", "receipts", "rules", "objects", "agreements",
+    "offers", "needs", "missions", "engagements", "records", "receipts", "rules", "objects", "agreements", "lists",
 )  # fmt: skip
 """Where objects live: every folder of `build.FOLDER_OF_CLASS`, and `objects` for what the vocabulary does not name.
 

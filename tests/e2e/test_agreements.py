@@ -1,4 +1,5 @@
-"""Two co-ops that know nothing of each other agree by their operators' commands, exchange a mission, and part."""
+"""Two co-ops that know nothing of each other agree by their operators' commands, exchange a mission, and part; and
+one reviews whom the other has let in."""
 
 from __future__ import annotations
 
@@ -64,3 +65,22 @@ def test_two_strangers_agree_work_together_and_part(instances: Instances) -> Non
     refused = lyon.post_outbox(lyon.coop, lyon.token, asked)
     assert (refused.status, refused.json()["type"].rsplit("/", 1)[-1]) == (403, "frozen")
     assert nantes.command("peer", "show", lyon.base)["state"] == "frozen"
+
+
+def test_a_published_list_is_followed_and_reviewed(instances: Instances) -> None:
+    keeper, reader = instances(2, federated=False)
+    keeper.command("peer", "allow", "https://velo.example", "--reason", "AG du 3 mars", "--by", "Jeanne")
+    exported = keeper.command("peer", "list-export", "--publish")["list"]
+    assert keeper.get(exported["id"]).json() == exported
+    followed = reader.command("peer", "subscribe", exported["id"], "--every", "1")
+    assert (followed["list"]["keeper"], followed["list"]["version"]) == (keeper.coop, 1)
+    (draft,) = reader.command("peer", "drafts")["drafts"]
+    assert (draft["wish"], draft["origin"], draft["decided_by"]) == (
+        "admit",
+        "https://velo.example",
+        "Jeanne",
+    )
+    assert reader.command("peer", "list")["drafts"] == 1
+    reader.command("peer", "review", "https://velo.example", "accept", "--by", "Paul")
+    shown = reader.command("peer", "show", "https://velo.example")
+    assert (shown["state"], shown["decidedBy"], shown["source"]) == ("allowed", "Paul", exported["id"])
