@@ -10,7 +10,7 @@ from typing import Literal
 
 import structlog
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, TryLater, Unverified
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, Refused, TryLater, Unverified
 from fedcoop.flow import relays
 from fedcoop.flow.agreeing import may_speak_of_agreement
 from fedcoop.flow.catchup import REACHED
@@ -135,6 +135,9 @@ async def _from_relay(claimed: Claimed, relay: Relay, *, world: World, now: date
         return await _told_by_its_author(activity, iri, world)
     try:
         return await _take_in(verified, inbox_of=None, world=world, now=now, courier=relay.origin)
+    except Refused as refusal:
+        # (5) What we hold against its author is between us and its author.
+        return _ignored(activity, f"relayed and refused: {refusal.code}")
     except TryLater as refusal:
         if refusal.code != "predecessor-unknown":
             raise

@@ -209,6 +209,24 @@ async def test_what_has_no_proof_and_what_comes_of_strangers_is_dropped_without_
     assert await nantes.board(nantes.id) == []
 
 
+async def test_what_we_hold_against_an_author_is_not_told_to_the_relay(
+    federation: Federation, relay: Subscribed
+):
+    carrier, nantes = await relay(R1), federation.nantes
+    mission, (create, _) = await a_missed_mission(federation)
+    await founding.decide_peer(nantes.world, federation.lyon.base, "frozen", reason="Trois factures impayées")
+    assert await brought(carrier, nantes, create) == "ignored"
+    assert await nantes.chain(mission) is None
+    await founding.decide_peer(nantes.world, federation.lyon.base, "allowed")
+    assert await brought(carrier, nantes, create) == "accepted"
+    bare = {name: value for name, value in strict_json.loads(create).items() if name != "proof"}
+    assert (
+        await brought(carrier, nantes, proven(federation.lyon, federation.lyon.id, bare, summary="x"))
+        == "ignored"
+    )
+    assert nantes.rows()["evidence"] == 1
+
+
 async def test_only_a_relay_that_accepted_us_and_that_we_have_not_left_is_heard(
     federation: Federation, relay: Subscribed
 ):
