@@ -586,6 +586,10 @@ class Transaction(PeerBook, RelayBook, Protocol):
         """Accepted follows only, and so `following`: who merely asked is found by `follow`."""
         ...
 
+    async def followers_at(self, followed: str, origin: str, *, limit: int) -> tuple[Follow, ...]:
+        """Accepted follows by actors at `origin`, the oldest first, so many at most."""
+        ...
+
     async def following(self, follower: str) -> tuple[Follow, ...]: ...
     async def known_inboxes(self) -> tuple[str, ...]:
         """Where remote actors that we know are reached, shared inboxes in place of those that share them."""
@@ -712,6 +716,10 @@ class Reader(PeerBook, RelayBook, Protocol):
     async def engagements(self, proposal: str) -> tuple[Chain, ...]: ...
     async def engagements_of(self, party: str) -> tuple[Chain, ...]: ...
     async def followers(self, followed: str) -> tuple[Follow, ...]: ...
+    async def followers_at(self, followed: str, origin: str, *, limit: int) -> tuple[Follow, ...]:
+        """Accepted follows by actors at `origin`, the oldest first, so many at most."""
+        ...
+
     async def following(self, follower: str) -> tuple[Follow, ...]: ...
     async def token(self, token_hash: str) -> Token | None: ...
     async def tokens_of(self, actor: str) -> tuple[Token, ...]:
@@ -898,8 +906,10 @@ class Knocks(Protocol):
 class Courier(Protocol):
     """Carries a signed activity to an inbox."""
 
-    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
-        """Sign as `sender` and post; raises Unavailable when no answer came."""
+    async def post(
+        self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+    ) -> Answer:
+        """Sign as `sender` and post, with what is said of followers; raises Unavailable when no answer came."""
         ...
 
 

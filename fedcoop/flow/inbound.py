@@ -19,6 +19,7 @@ from fedcoop.flow.peering import admit, deed, heard_again, knocked, refusal_of
 from fedcoop.flow.reports import check_room
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
+from fedcoop.flow.synchronising import notice
 from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, the_request
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, Relay, StoredActivity, StoredActor, Transaction
@@ -90,7 +91,10 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         verified = await by_signature(world, claimed, now)
     else:
         verified = await courier_and_author(world, claimed, now)
-    return await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
+    receipt = await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
+    if claimed.forwarder is None:
+        await notice(claimed, verified, world=world)
+    return receipt
 
 
 async def _from_relay(claimed: Claimed, relay: Relay, *, world: World, now: datetime) -> Receipt:

@@ -22,6 +22,7 @@ from fedcoop.flow.agreeing import follow_agreement
 from fedcoop.flow.peering import note_answers
 from fedcoop.flow.saying import Said, having_met, say
 from fedcoop.flow.scene import split
+from fedcoop.flow.synchronising import announced
 from fedcoop.flow.world import World
 from fedcoop.ports import Delivered, GivenUp, Lane, Outcome, Owed, StoredActivity, Transaction, TryAgain
 from fedcoop.protocol import strict_json
@@ -121,7 +122,6 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
         return await tx.owed(lane, limit=BATCH)
 
     owed = await world.store.write(read)
-    carried = {item.id for item in owed if is_carried(item)}
     deadline = asyncio.get_running_loop().time() + DELIVERY_LEASE.total_seconds() / 2
     outcomes: list[Outcome] = []
     arrived: list[Owed] = []
@@ -142,6 +142,7 @@ async def serve_lane(lane: Lane, *, world: World, stop: asyncio.Event) -> None:
             return
         await _judge_server(tx, lane, outcomes, world=world, now=now)
         # (2) How somebody else's words are refused is no decision about us.
+        carried = {item.id for item in owed if is_carried(item)}
         ours = [o for o in outcomes if isinstance(o, Delivered) or o.id not in carried]
         await note_answers(tx, server_of(lane.inbox), ours, now)
         # (3) What the owner of a chain took is final; what it refused is taken back.
@@ -178,11 +179,14 @@ async def _judge_server(
 async def _attempt(item: Owed, world: World, *, failures: int) -> Outcome:
     """Send one delivery and say what happened; its destination has failed so many times in a row before."""
     now = world.clock()
-    erasure = is_erasure(str(strict_json.loads(item.body).get("type")))
-    carried = is_carried(item)
+    document = strict_json.loads(item.body)
+    erasure, carried = is_erasure(str(document.get("type"))), id_of(document.get("actor")) != item.sender
     status, problem, retry_after = None, None, None
+    said = await announced(item, document, world)
     try:
-        answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
+        answer = await world.courier.post(
+            inbox=item.inbox, body=item.body, sender=item.sender, synchronisation=said
+        )
         if answer.problem == "predecessor-unknown" and await _send_what_came_before(item, world):
             answer = await world.courier.post(inbox=item.inbox, body=item.body, sender=item.sender)
     except TryLater as failure:

@@ -12,6 +12,7 @@ import structlog
 from fedcoop.errors import FedcoopError
 from fedcoop.flow import federating, keys, lists
 from fedcoop.flow.outbound import publish
+from fedcoop.flow.synchronising import synchronise
 from fedcoop.flow.world import World
 from fedcoop.ports import Transaction
 from fedcoop.protocol.messages import Chain, Intent
@@ -37,6 +38,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
         await federating.expire(world)
         await lists.poll(world)
         await tidy(world)
+        await synchronise(world)
         await look_after_keys(world, retiring=round_ % ROUNDS_BETWEEN_KEYS == 0)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)

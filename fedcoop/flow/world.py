@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from fedcoop.flow.agenda import Agenda
 from fedcoop.ports import Asker, Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
 from fedcoop.protocol.relaying import Wish
 
@@ -80,3 +81,5 @@ class World:
     doorbell: Doorbell
     asker: Asker | None = None
     """None where nobody is asked."""
+    agenda: Agenda = field(default_factory=Agenda)
+    """Whose followers are to be compared."""

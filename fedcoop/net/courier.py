@@ -17,6 +17,7 @@ from fedcoop.net.client import TRANSPORT_FAILURES, Slots, failure_of
 from fedcoop.net.knocking import CLOSED, Attempt, Knocker, is_about_the_signature
 from fedcoop.ports import Answer, Clock, Courier
 from fedcoop.protocol import ids, limits, strict_json
+from fedcoop.protocol.following import HEADER
 
 MAX_DETAIL: Final = 500
 """Characters kept of what a peer says went wrong: it is shown to people, and written by a stranger."""
@@ -44,8 +45,12 @@ class HttpCourier(Courier):
         self._time = time
         self._slots = Slots(each=limits.MAX_POSTS_PER_DESTINATION, total=limits.MAX_POSTS_AT_ONCE)
 
-    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+    async def post(
+        self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+    ) -> Answer:
         """Sign as `sender`, post `body` to `inbox`, and return the answer, whatever its status.
+
+        `synchronisation` goes along as a header, signed with the rest (FEP-8fcf).
 
         Raises:
             Unavailable: no answer came; `extra["reason"]` is a word of `client.failure_of`. `address-refused`
@@ -57,35 +62,36 @@ class HttpCourier(Courier):
             ids.check_id(inbox, allow_origins=self._allow_origins)
         except Malformed as error:
             raise _no_answer(inbox, "address-refused") from error
+        more = {HEADER: synchronisation} if synchronisation is not None else {}
         async with self._slots.hold(ids.origin(inbox)):
             try:
                 # (2) However slowly they answer, the lane is free again in time.
                 async with asyncio.timeout(self._time.total_seconds()):
-                    return await self._post(inbox, body, sender)
+                    return await self._post(inbox, body, sender, more)
             except TRANSPORT_FAILURES as error:
                 raise _no_answer(inbox, failure_of(error)) from error
 
-    async def _post(self, inbox: str, body: bytes, sender: str) -> Answer:
+    async def _post(self, inbox: str, body: bytes, sender: str, more: Mapping[str, str]) -> Answer:
         first = await self._knocker.first(inbox)
-        answer, wishes = await self._knock(first, inbox, body, sender)
+        answer, wishes = await self._knock(first, inbox, body, sender, more)
         attempt = first
         # (3) Once more, and no third time: two servers must not go on answering each other.
         if is_about_the_signature(answer.status, answer.problem):
             second = self._knocker.second(first, wishes, method="POST", sender=sender)
-            again, _ = await self._knock(second, inbox, body, sender)
+            again, _ = await self._knock(second, inbox, body, sender, more)
             attempt, answer = (second, again) if not _closed(again) else (first, _telling(answer, again))
         if 200 <= answer.status < 300:
             await self._knocker.opened(inbox, attempt)
         return answer
 
     async def _knock(
-        self, attempt: Attempt, inbox: str, body: bytes, sender: str
+        self, attempt: Attempt, inbox: str, body: bytes, sender: str, more: Mapping[str, str]
     ) -> tuple[Answer, tuple[str, ...]]:
         """Post once, and return the answer and what it asks to be signed."""
         # encoded=True, or yarl spells the path anew and the signature is over another one (SIG-6).
         url = yarl.URL(ids.without_fragment(inbox), encoded=True)
         # Signed when its turn has come: time spent waiting for a slot does not make it old.
-        headers = self._knocker.sign(attempt, method="POST", url=url, body=body, sender=sender)
+        headers = self._knocker.sign(attempt, method="POST", url=url, body=body, sender=sender, more=more)
         # (4) A redirected POST would be signed for somebody else, or go where we do not post.
         async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             said = _said(await _read(response))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 import yarl
@@ -27,6 +28,9 @@ from fedcoop.protocol.multikey import PrivateKey
 
 CLOSED: Final = frozenset({400, 401})
 """Answers after which the other way may open: AP-20, and what Mastodon knocks again after."""
+
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,18 @@ class Knocker:
         return Attempt("rfc9421" if tried.way == "draft-cavage" else "draft-cavage")
 
     def sign(
-        self, attempt: Attempt, *, method: str, url: yarl.URL, body: bytes | None, sender: str
+        self,
+        attempt: Attempt,
+        *,
+        method: str,
+        url: yarl.URL,
+        body: bytes | None,
+        sender: str,
+        more: Mapping[str, str] = _NOTHING,
     ) -> dict[str, str]:
         """Return the headers of the request, signed as `sender` now: each knock has a time of its own.
+
+        With them go `more`, signed as well.
 
         Raises:
             Misconfigured: `sender` has no key here.
@@ -86,6 +99,7 @@ class Knocker:
                 key_id=key_id,
                 key=key,
                 date=now,
+                more=more,
             )
         return messagesig.sign_headers(
             method=method,
@@ -95,6 +109,7 @@ class Knocker:
             key=key,
             created=now,
             wanted=attempt.wanted,
+            more=more,
         )
 
     async def opened(self, url: str, attempt: Attempt) -> None:

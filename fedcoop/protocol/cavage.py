@@ -17,6 +17,7 @@ import sys
 import types
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -66,6 +67,8 @@ _DATE: Final = re.compile(
     r"[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", re.ASCII
 )
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 # -- signing ---------------------------------------------------------------------------------------------
 
@@ -96,8 +99,9 @@ def sign_headers(
     key_id: str,
     key: PrivateKey,
     date: datetime,
+    more: Mapping[str, str] = _NOTHING,
 ) -> dict[str, str]:
-    """Return the headers of a signed request: Host, Date, Signature; with a body also Digest, Content-Type.
+    """Return the headers of a signed request: Host, Date, Signature; with a body also Digest, Content-Type; and `more`.
 
     `target` is path and query exactly as they will be sent, `url_host` host and port likewise; `body` is None
     for a GET. Send these headers unchanged and no second one of the same name (SIG-1).
@@ -108,6 +112,7 @@ def sign_headers(
     headers = {"Host": url_host, "Date": http_date(date)}
     if body is not None:
         headers |= {"Digest": body_digest(body), "Content-Type": MEDIA_TYPE}
+    headers |= more
     request = RawRequest(method, target, tuple(headers.items()), body or b"")
     covered = ["(request-target)", *(name.lower() for name in headers)]
     return {**headers, "Signature": sign(request, key_id=key_id, key=key, covered=covered)}

@@ -310,6 +310,24 @@ MAX_PASSED_ON_LOOKS: Final = 20
 PASSED_ON_RATE: Final = (60, timedelta(hours=1))
 """Messages of one peer that we pass on to our followers: each becomes as many as there are servers among them."""
 
+MAX_SYNCHRONISED: Final = 2000
+"""Followers of one actor at one server that are compared (FEP-8fcf); more are not announced and not read."""
+
+SYNCHRONISED_EVERY: Final = timedelta(hours=1)
+"""The followers of one actor are asked for at most this often, however often its server says that they differ."""
+
+MAX_SYNCHRONISATIONS_OF_PEER: Final = 10
+"""Actors of one server whose followers are asked for in that time."""
+
+MAX_SYNCHRONISATIONS_WAITING: Final = 1000
+"""Actors whose followers wait to be asked for; what is not noted is said again."""
+
+MAX_SYNCHRONISATIONS_AT_ONCE: Final = 5
+"""Collections of followers asked for in one round of the upkeep."""
+
+MAX_UNDONE: Final = 10
+"""Follows that one comparison takes back at the other side: its list is a stranger's, and each is a message of ours."""
+
 MAX_INBOUND_PER_PEER: Final = 8
 """Open requests of one peer; more are answered 503 so that one peer costs only itself."""
 

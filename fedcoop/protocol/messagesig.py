@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import http_sf
@@ -57,6 +58,8 @@ _KEY_ID: Final = re.compile(r"[!#-\[\]-~]+", re.ASCII)
 _UNREADABLE: Final = (HTTPMessageSignaturesException, ValueError, TypeError, KeyError, ArithmeticError)
 """What the libraries raise for what cannot be read or built; `http_sf.StructuredFieldError` is a ValueError."""
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
 LABEL: Final = "sig1"
 """The name of our one signature; it is not signed and means nothing."""
 
@@ -86,11 +89,13 @@ def sign_headers(
     key: PrivateKey,
     created: datetime,
     wanted: Wanted | None = None,
+    more: Mapping[str, str] = _NOTHING,
 ) -> dict[str, str]:
     """Return the headers of a signed request: Host, Signature-Input, Signature; with a body its digest and type.
 
     `url` is spelled as it will be sent; `body` is None for a GET. Covered is what Mastodon sends and demands (SIG-9),
-    and what is `wanted` besides. Send these headers unchanged and no second one of the same name.
+    what is `wanted` besides, and `more` headers, which are sent with it. Send these headers unchanged and no second one
+    of the same name.
 
     Raises:
         ValueError: `key_id` cannot be written in the header, or what is `wanted` cannot be signed.
@@ -104,7 +109,8 @@ def sign_headers(
         headers |= {"Content-Digest": content_digest(body), "Content-Type": MEDIA_TYPE}
     if "date" in wanted.covered:
         headers["Date"] = http_date(created)
-    covered = tuple(dict.fromkeys((*needed(method), *wanted.covered)))
+    headers |= more
+    covered = tuple(dict.fromkeys((*needed(method), *wanted.covered, *map(str.lower, more))))
     at = int(created.timestamp())
     given = {
         "created": at,

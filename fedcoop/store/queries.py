@@ -145,6 +145,7 @@ FOLLOWERS: Final = (
     .where(t.follow.c.followed == bindparam("followed"), t.follow.c.state == "accepted")
     .order_by(t.follow.c.n)
 )
+FOLLOWERS_AT: Final = FOLLOWERS.where(_is_under(t.follow.c.follower)).limit(bindparam("at_most"))
 FOLLOWING: Final = (
     select(t.follow)
     .where(t.follow.c.follower == bindparam("follower"), t.follow.c.state == "accepted")
@@ -237,6 +238,10 @@ class Queries(PeerQueries, RelayQueries, ReportQueries, TokenQueries):
 
     async def followers(self, followed: str) -> tuple[Follow, ...]:
         return tuple(follow_of(row) for row in await self._all(FOLLOWERS, followed=followed))
+
+    async def followers_at(self, followed: str, origin: str, *, limit: int) -> tuple[Follow, ...]:
+        rows = await self._all(FOLLOWERS_AT, followed=followed, under=f"{origin}/", at_most=limit)
+        return tuple(follow_of(row) for row in rows)
 
     async def following(self, follower: str) -> tuple[Follow, ...]:
         return tuple(follow_of(row) for row in await self._all(FOLLOWING, follower=follower))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Final
+from typing import Final, NoReturn
 
 from aiohttp import web
 
 from fedcoop.errors import Forbidden, Refused, Unverified
 from fedcoop.flow import access, visiting
-from fedcoop.flow.visiting import Asking
+from fedcoop.flow.visiting import Asking, Visitor
 from fedcoop.ports import Token
 from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.scopes import is_sign_in
@@ -61,10 +61,30 @@ async def reader_of(request: web.Request, *, page: bool = False) -> Asking:
     # (1) Whoever has a token is one of ours, and pages are for people: no signature makes either somebody else.
     if asking is not None or (page and prefers_html(request)):
         return asking
-    if not any(name in request.headers for name in SIGNED_BY):
+    if not _is_signed(request):
         # (2) Where nobody reads unsigned, it is refused before it is looked whether there is anything.
         check_open(request, None)
         return None
+    return await _visitor(request)
+
+
+async def peer_of(request: web.Request) -> Visitor | None:
+    """Return the peer that has signed a request for what only peers read; a token or a cookie is not looked at.
+
+    Raises:
+        Unverified: it is not signed (`signature-missing`); and what `visiting.visitor_of` refuses.
+    """
+    # (1) Unsigned it is nobody's to read.
+    if not _is_signed(request):
+        refuse_unsigned()
+    return await _visitor(request)
+
+
+def _is_signed(request: web.Request) -> bool:
+    return any(name in request.headers for name in SIGNED_BY)
+
+
+async def _visitor(request: web.Request) -> Visitor | None:
     raw = RawRequest(request.method, request.raw_path, tuple(request.headers.items()), b"")
     return await visiting.visitor_of(raw, world=request.app[SERVICES].world)
 
@@ -75,11 +95,16 @@ def check_open(request: web.Request, asking: Asking) -> None:
     Where only peers read (setting `readers`), that is whoever has signed or is one of ours.
     """
     if asking is None and request.app[SERVICES].world.instance.signed_reads:
-        raise Unverified(
-            "signature-missing",
-            "Here only servers that we work with read, by a signed request.",
-            expected="Signature-Input and Signature (RFC 9421), or Signature (draft-cavage-http-signatures-12)",
-        )
+        refuse_unsigned()
+
+
+def refuse_unsigned() -> NoReturn:
+    """Raise Unverified (`signature-missing`): this is read by servers that we work with, who sign."""
+    raise Unverified(
+        "signature-missing",
+        "Here only servers that we work with read, by a signed request.",
+        expected="Signature-Input and Signature (RFC 9421), or Signature (draft-cavage-http-signatures-12)",
+    )
 
 
 async def signed_in(request: web.Request) -> Token | None:
@@ -129,7 +154,7 @@ def check_scope(token: Token, *one_of: str) -> None:
 
 async def _by_header(request: web.Request) -> Token:
     values = request.headers.getall("Authorization")
-    # (3) Two tokens are two people.
+    # (1) Two tokens are two people.
     match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
     if match is None:
         raise Unverified(
@@ -137,7 +162,7 @@ async def _by_header(request: web.Request) -> Token:
         )
     address = request.app[ADMISSION].address(request)
     sign_in = request.app[ADMISSION].sign_in
-    # (4) Whoever has tried many bad tokens waits before the next is looked up; good ones count nothing.
+    # (2) Whoever has tried many bad tokens waits before the next is looked up; good ones count nothing.
     if address is not None:
         sign_in.check(address)
     try:
@@ -169,7 +194,7 @@ def form_token(request: web.Request) -> str:
 
 async def _by_cookie(request: web.Request) -> Token | None:
     secret = request.cookies.get(session_cookie(request))
-    # (5) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
+    # (1) A cookie is sent by the browser whoever made it ask, so it opens nothing but pages for reading.
     if secret is None or not prefers_html(request):
         return None
     try:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from fedcoop.errors import Malformed
-from fedcoop.flow import reading
+from fedcoop.flow import reading, synchronising
 from fedcoop.ports import BoardQuery, Reader
 from fedcoop.protocol import limits
 from fedcoop.web import answers, auth
@@ -83,6 +83,13 @@ def _place(request: web.Request) -> tuple[bool, str | None]:
 async def followers(request: web.Request) -> web.Response:
     """Who follows the actor: how many to anybody, who to our own members."""
     return await _follows(request, "followers")
+
+
+async def followers_of_peer(request: web.Request) -> web.Response:
+    """Who at the asking server follows the actor: to that server's signed GET, and to nobody else (FEP-8fcf)."""
+    visitor, owner = await auth.peer_of(request), await local_actor(request)
+    found = await synchronising.partial(owner.id, visitor, world=request.app[SERVICES].world)
+    return answers.as2(request, found, media=answers.wanted(request, *answers.AS2), public=False)
 
 
 async def following(request: web.Request) -> web.Response:

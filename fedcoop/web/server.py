@@ -100,6 +100,7 @@ def machine_routes() -> Iterable[web.RouteDef]:
         yield web.get(f"{actor}/outbox", outbox.get)
         yield web.post(f"{actor}/outbox", outbox.post)
         yield web.get(f"{actor}/followers", collections.followers)
+        yield web.get(f"{actor}/followers/synchronization", collections.followers_of_peer)
         yield web.get(f"{actor}/following", collections.following)
         yield web.get(f"{actor}/missions", collections.missions)
         yield web.get(f"{actor}/offerings", collections.offerings)

@@ -29,10 +29,13 @@ from fedcoop.flow.founding import Newcomer, NewMember
 from fedcoop.flow.inbound import Receipt, receive
 from fedcoop.flow.outbound import Published, serve_lane
 from fedcoop.flow.reading import read_history, read_object, readers_for, standing_alone
+from fedcoop.flow.synchronising import partial
+from fedcoop.flow.visiting import visitor_of
 from fedcoop.flow.world import Instance, Relaying, World
 from fedcoop.ports import Answer, BoardQuery, Lane, Transaction
 from fedcoop.protocol import cavage
 from fedcoop.protocol.actors import http_key_id, proof_key_id
+from fedcoop.protocol.following import HEADER
 from fedcoop.protocol.limits import SIGNATURE_WINDOW
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, RawRequest
 from fedcoop.protocol.relaying import EVERYTHING, Wish
@@ -189,22 +192,75 @@ class Courier:
     def __init__(self, office: PostOffice, ring: Ring, clock: StoppedClock) -> None:
         self._office, self._ring, self._clock = office, ring, clock
 
-    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+    async def post(
+        self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+    ) -> Answer:
         world = self._office.worlds.get(_origin(inbox))
         if world is None or _origin(inbox) in self._office.down:
             raise Unavailable("unavailable", "No answer.")
-        request = signed(inbox, body, sender=sender, ring=self._ring, now=self._clock())
+        more = {HEADER: synchronisation} if synchronisation is not None else {}
+        request = signed(inbox, body, sender=sender, ring=self._ring, now=self._clock(), more=more)
         answer = await answered(world, request, inbox)
         self._office.posts.append((inbox, json.loads(body)["type"], answer.status))
         return answer
 
 
-def signed(inbox: str, body: bytes, *, sender: str, ring: Ring, now: datetime) -> RawRequest:
-    """Return the request by which `sender` posts `body` to `inbox`."""
+class Fetching:
+    """`ports.Fetcher` over the post office, and by a signed GET of the instance's what its actors are told alone."""
+
+    def __init__(self, office: PostOffice, ring: Ring, clock: StoppedClock, application: str) -> None:
+        self._office, self._ring, self._clock, self._application = office, ring, clock, application
+
+    async def actor(self, actor_id: str) -> Document:
+        return await self._office.actor(actor_id)
+
+    async def client_document(self, client_id: str) -> Document:
+        return await self._office.client_document(client_id)
+
+    async def document(self, url: str, *, signed: bool = False) -> Document:
+        """Return what a server answers to anybody, or to our signed GET of who follows its actors."""
+        if not signed or not url.endswith("/followers/synchronization"):
+            return await self._office.document(url, signed=signed)
+        self._office.fetched.append(url)
+        world = self._office.worlds.get(_origin(url))
+        if world is None or _origin(url) in self._office.down:
+            raise Unavailable("unavailable", "No answer.")
+        key_id, key = self._ring.http_key(self._application)
+        host, path = url.split("://", 1)[1].split("/", 1)
+        headers = cavage.sign_headers(
+            method="GET",
+            url_host=host,
+            target=f"/{path}",
+            body=None,
+            key_id=key_id,
+            key=key,
+            date=self._clock(),
+        )
+        visitor = await visitor_of(RawRequest("GET", f"/{path}", tuple(headers.items()), b""), world=world)
+        return await partial(url.removesuffix("/followers/synchronization"), visitor, world=world)
+
+
+def signed(
+    inbox: str,
+    body: bytes,
+    *,
+    sender: str,
+    ring: Ring,
+    now: datetime,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> RawRequest:
+    """Return the request by which `sender` posts `body` to `inbox`; `more` headers are signed with it."""
     host, _, path = inbox.split("://", 1)[1].partition("/")
     key_id, key = ring.http_key(sender)
     headers = cavage.sign_headers(
-        method="POST", url_host=host, target=f"/{path}", body=body, key_id=key_id, key=key, date=now
+        method="POST",
+        url_host=host,
+        target=f"/{path}",
+        body=body,
+        key_id=key_id,
+        key=key,
+        date=now,
+        more=more,
     )
     return RawRequest("POST", f"/{path}", tuple(headers.items()), body)
 
@@ -308,8 +364,8 @@ class Coop:
             return {n: database.execute(f'SELECT count(*) FROM "{n}"').fetchone()[0] for n in names}
 
     async def receive(self, body: bytes, *, sender: str, ring: Ring, **changes: Any) -> Receipt:
-        """Take in `body` posted and signed by `sender` of another ring."""
-        request = signed(f"{self.base}/inbox", body, sender=sender, ring=ring, now=self.clock())
+        """Take in `body` posted and signed by `sender` of another ring; `changes` as to `signed`."""
+        request = signed(f"{self.base}/inbox", body, sender=sender, ring=ring, now=self.clock(), **changes)
         return await receive(request, inbox_of=None, world=self.world)
 
 
@@ -399,7 +455,7 @@ def open_coop(
         instance=instance,
         store=SqlStore(_url(folder), clock=clock),
         resolver=Resolver(office, clock),
-        fetcher=office,
+        fetcher=Fetching(office, ring, clock, instance.application),
         keyring=ring,
         courier=Courier(office, ring, clock),
         clock=clock,

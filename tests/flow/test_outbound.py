@@ -539,7 +539,9 @@ class Mute:
         self.tried: set[str] = set()
         self.mercy = asyncio.Event()
 
-    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+    async def post(
+        self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+    ) -> Answer:
         self.tried.add(inbox)
         if "live" in inbox:
             self.took.append((inbox, json.loads(body)["id"]))
@@ -682,7 +684,9 @@ class Copies:
     def __init__(self, courier: Any, kept: list[tuple[str, bytes]]) -> None:
         self._courier, self._kept = courier, kept
 
-    async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+    async def post(
+        self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+    ) -> Answer:
         if inbox.startswith("https://lyon") and (sender, body) not in self._kept:
             self._kept.append((sender, body))
         answer: Answer = await self._courier.post(inbox=inbox, body=body, sender=sender)

@@ -262,7 +262,9 @@ async def test_what_a_peer_thinks_of_its_author_holds_nothing_of_ours_back(
 
         posts = 0
 
-        async def post(self, *, inbox: str, body: bytes, sender: str) -> Answer:
+        async def post(
+            self, *, inbox: str, body: bytes, sender: str, synchronisation: str | None = None
+        ) -> Answer:
             self.posts += 1
             if status is None:
                 raise Unavailable("unavailable", "No answer.")

@@ -12,7 +12,9 @@ from fedcoop.errors import Misconfigured
 from fedcoop.flow import keys, upkeep
 from fedcoop.flow.upkeep import expire, look_after_keys, run_upkeep, tidy
 from fedcoop.ports import DeliveryQuery
+from fedcoop.protocol.following import partial_of
 from fedcoop.protocol.limits import DELIVERY_KEPT
+from fedcoop.protocol.messages import PutFollow
 from tests.flow.federation import Federation, a_mission, settle
 from tests.flow.stories import a_published_mission, an_engagement, an_offer
 
@@ -84,6 +86,21 @@ async def test_upkeep_looks_at_once_and_stops_when_told(federation: Federation):
     stop.set()
     await asyncio.wait_for(task, 5)
     assert await nantes.state(mission) == ("expired", 2)
+
+
+async def test_what_was_noted_of_followers_is_compared_beside_the_messages(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    await nantes.world.store.write(lambda tx: tx.make([PutFollow(nantes.id, lyon.id, "f", "pending")]))
+    await lyon.say(lyon.id, "Create", {"type": "Note", "content": "x"}, to=[f"{lyon.id}/followers"])
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_upkeep(nantes.world, stop=stop))
+    for _ in range(200):
+        if partial_of(lyon.id) in federation.office.fetched:
+            break
+        await asyncio.sleep(0.01)
+    stop.set()
+    await asyncio.wait_for(task, 5)
+    assert partial_of(lyon.id) in federation.office.fetched
 
 
 async def test_what_became_of_a_delivery_is_kept_for_a_quarter_and_then_forgotten(federation: Federation):

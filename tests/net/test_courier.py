@@ -18,7 +18,8 @@ from fedcoop.errors import Misconfigured, Unavailable
 from fedcoop.net.courier import HttpCourier
 from fedcoop.net.knocking import Knocker
 from fedcoop.ports import Answer, KeyRing
-from fedcoop.protocol import cavage, limits
+from fedcoop.protocol import cavage, limits, signatures
+from fedcoop.protocol.following import HEADER, header_of
 from fedcoop.protocol.messages import RawRequest
 from tests.conftest import NOON, StoppedClock
 from tests.net.conftest import Authority, Canary, Rebinding, Stranger, a_raw_server, a_session, a_stranger
@@ -104,6 +105,24 @@ async def test_the_headers_are_those_of_a_delivery(courier: HttpCourier, strange
     assert headers.getall("Content-Type") == [cavage.MEDIA_TYPE]
     assert headers.getall("Content-Length") == [str(len(BODY))]
     assert len(headers.getall("Signature")) == 1
+
+
+@pytest.mark.parametrize("way", ["draft-cavage", "rfc9421"])
+async def test_what_is_said_of_followers_is_signed_with_the_rest(
+    courier: HttpCourier, stranger: Stranger, private_key: rsa.RSAPrivateKey, way: str
+):
+    inbox = inbox_answering(stranger, 202 if way == "draft-cavage" else 401)
+    said = header_of(COOP, ["https://peer.example/actors/coop"])
+    await courier.post(inbox=inbox, body=BODY, sender=COOP, synchronisation=said)
+    await courier.post(inbox=inbox, body=BODY, sender=COOP)
+    request = next(one for one in stranger.asked if ("Signature-Input" in one.headers) == (way == "rfc9421"))
+    arrived = RawRequest(request.method, request.raw_path, tuple(request.headers.items()), BODY)
+    assert request.headers.getall(HEADER) == [said]
+    parsed = signatures.read(arrived, public_origin=stranger.base)
+    assert (parsed.dialect, HEADER.lower() in parsed.covered) == (way, True)
+    signatures.check_coverage(parsed, arrived)
+    signatures.verify(parsed, arrived, private_key.public_key())
+    assert HEADER not in stranger.asked[-1].headers
 
 
 async def test_a_delivery_over_tls_reaches_its_inbox(authority: Authority, ring: Ring, clock: StoppedClock):

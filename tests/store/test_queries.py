@@ -129,6 +129,27 @@ async def test_followers_and_following_show_only_who_was_accepted(store: SqlStor
     assert await page(None, "following") == (0, (), None)
 
 
+async def test_the_followers_at_one_server_are_those_of_its_origin_and_no_other(store: SqlStore):
+    def follow(follower: str, state: str = "accepted", followed: str = NANTES) -> PutFollow:
+        return PutFollow(f"https://{follower}", followed, follower, state)  # type: ignore[arg-type]
+
+    here = ["peer.example/a", "peer.example/b", "peer.example/c"]
+    others = ["peer.example.evil.example/a", "other.example/peer.example/a", "peer.exampl/a"]
+    await store.write(lambda tx: tx.make([follow(one) for one in (*here, *others)]))
+    await store.write(
+        lambda tx: tx.make([follow("peer.example/p", "pending"), follow("peer.example/l", followed=LYON)])
+    )
+
+    async def at(limit: int) -> list[str]:
+        ask = lambda one: one.followers_at(NANTES, "https://peer.example", limit=limit)  # noqa: E731
+        read, written = await store.read(ask), await store.write(ask)
+        assert read == written
+        return [one.activity_id for one in read]
+
+    assert await at(9) == here
+    assert await at(2) == here[:2]
+
+
 async def test_a_cursor_of_somebody_elses_is_refused(store: SqlStore):
     for ask in (
         lambda: inbox(store, "WzFd-"),

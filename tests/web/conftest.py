@@ -28,6 +28,7 @@ from fedcoop.ports import (
     BoardEntry,
     BoardPage,
     BoardQuery,
+    Follow,
     Page,
     StoredActivity,
     StoredActor,
@@ -175,6 +176,10 @@ class FakeReader:
         known = self.follows.get((actor, which), [])
         items, following = newest_first(known, cursor, limit)
         return len(known), tuple(items), following
+
+    async def followers_at(self, followed: str, origin: str, *, limit: int) -> tuple[Follow, ...]:
+        there = [one for one in self.follows.get((followed, "followers"), []) if one.startswith(f"{origin}/")]
+        return tuple(Follow(one, followed, one, "accepted") for one in there[:limit])
 
     async def board(self, query: BoardQuery) -> BoardPage:
         self.queries.append(query)

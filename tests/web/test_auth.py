@@ -156,7 +156,7 @@ class Gate:
     """Stands in for `visiting.visitor_of`: whoever signs is Bob, whose co-op follows ours."""
 
     asked: list[RawRequest] = field(default_factory=list)
-    answer: Visitor | Exception = BOBS
+    answer: Visitor | Exception | None = BOBS
 
     async def visitor_of(self, request: RawRequest, *, world: World) -> Visitor | None:
         self.asked.append(request)
@@ -251,6 +251,23 @@ async def test_a_bad_signature_is_refused_even_for_what_is_public(client: Any, g
         assert response.headers["WWW-Authenticate"].endswith('headers="(request-target) host date"')
     gate.answer = Forbidden("blocked", "No.")
     assert (await client.get("/missions/p", headers=SIGNED)).status == 403
+
+
+async def test_who_follows_at_a_server_is_told_to_it_alone(client: Any, gate: Gate, reader: FakeReader):
+    path = "/actors/coop/followers/synchronization"
+    reader.follows[COOP, "followers"] = ["https://alpes.example/actors/coop", BOB]
+    for headers in (AS2, {**AS2, **bearer(ALICES_TOKEN)}, {**AS2, **COOKIE}):
+        response = await client.get(path, headers=headers)
+        assert (response.status, await code_of(response)) == (401, "signature-missing")
+    assert gate.asked == []
+    shown = await client.get(path, headers={**SIGNED, **bearer(ALICES_TOKEN)})
+    assert (shown.status, shown.headers["Cache-Control"]) == (200, "private, no-store")
+    assert (await shown.json(content_type=None))["orderedItems"] == [BOB]
+    gate.answer = None
+    stranger = await client.get(path, headers=SIGNED)
+    assert (stranger.status, await code_of(stranger)) == (403, "not-in-allow-list")
+    gate.answer = BOBS
+    assert (await client.get("/actors/nobody/followers/synchronization", headers=SIGNED)).status == 404
 
 
 async def test_keys_and_actors_are_read_without_a_look_at_signatures(
