@@ -20,25 +20,60 @@ HELP = say(
 )
 
 
+NewFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help=say("A folder that does not exist yet.", "Un dossier qui n’existe pas encore."),
+    ),
+]
+BaseUrl = Annotated[
+    str,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help=say(
+            "Public address, for good: https://coop.example",
+            "Adresse publique, définitive : https://coop.example",
+        ),
+    ),
+]
+DefaultLanguage = Annotated[
+    str,
+    typer.Option(
+        "--language",
+        metavar="fr|en",
+        help=say("Default language of its pages.", "Langue par défaut de ses pages."),
+    ),
+]
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help=say(
+            "An empty PostgreSQL database: postgresql+asyncpg://user@host/name (by default an SQLite file in DIR).",
+            "Une base PostgreSQL vide : postgresql+asyncpg://user@host/name (par défaut un fichier SQLite dans "
+            "DIR).",
+        ),
+    ),
+]
+AllowOrigins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-origin",
+        metavar="URL",
+        help=say(
+            "Development only: an origin that may be plain http or private (repeatable).",
+            "Développement seulement : une origine qui peut être en http ou privée (répétable).",
+        ),
+    ),
+]
+
+
 def init(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR",
-            help=say("A folder that does not exist yet.", "Un dossier qui n’existe pas encore."),
-        ),
-    ],
-    base_url: Annotated[
-        str,
-        typer.Option(
-            "--base-url",
-            metavar="URL",
-            help=say(
-                "Public address, for good: https://coop.example",
-                "Adresse publique, définitive : https://coop.example",
-            ),
-        ),
-    ],
+    folder: NewFolder,
+    base_url: BaseUrl,
     name: Annotated[str, typer.Option("--name", help=say("Name of the co-op.", "Nom de la coopérative."))],
     kind: Annotated[
         list[str] | None,
@@ -59,37 +94,9 @@ def init(
             help=say("Where it is: INSEE code such as 69123.", "Où elle est : code INSEE comme 69123."),
         ),
     ] = "",
-    language: Annotated[
-        str,
-        typer.Option(
-            "--language",
-            metavar="fr|en",
-            help=say("Default language of its pages.", "Langue par défaut de ses pages."),
-        ),
-    ] = "fr",
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            metavar="URL",
-            help=say(
-                "An empty PostgreSQL database: postgresql+asyncpg://user@host/name (by default an SQLite file in DIR).",
-                "Une base PostgreSQL vide : postgresql+asyncpg://user@host/name (par défaut un fichier SQLite dans "
-                "DIR).",
-            ),
-        ),
-    ] = "",
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-origin",
-            metavar="URL",
-            help=say(
-                "Development only: an origin that may be plain http or private (repeatable).",
-                "Développement seulement : une origine qui peut être en http ou privée (répétable).",
-            ),
-        ),
-    ] = None,
+    language: DefaultLanguage = "fr",
+    database: Database = "",
+    allow_origin: AllowOrigins = None,
     as_json: AsJson = False,
 ) -> None:
     """Found an instance and print who it is and the operator's token."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fedcoop.cli.answer import AsJson, Failed, answer
+from fedcoop.cli.init import AllowOrigins, BaseUrl, Database, DefaultLanguage, NewFolder, check_empty
 from fedcoop.cli.speech import say
 
 if TYPE_CHECKING:
@@ -115,24 +116,8 @@ Regions = Annotated[
 
 
 def init(
-    folder: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR",
-            help=say("A folder that does not exist yet.", "Un dossier qui n’existe pas encore."),
-        ),
-    ],
-    base_url: Annotated[
-        str,
-        typer.Option(
-            "--base-url",
-            metavar="URL",
-            help=say(
-                "Public address, for good: https://relay.example",
-                "Adresse publique, définitive : https://relay.example",
-            ),
-        ),
-    ],
+    folder: NewFolder,
+    base_url: BaseUrl,
     name: Annotated[str, typer.Option("--name", help=say("Name of the relay.", "Nom du relais."))],
     open_to_all: Annotated[
         bool,
@@ -144,43 +129,15 @@ def init(
             ),
         ),
     ] = False,
-    language: Annotated[
-        str,
-        typer.Option(
-            "--language",
-            metavar="fr|en",
-            help=say("Default language of its pages.", "Langue par défaut de ses pages."),
-        ),
-    ] = "fr",
-    database: Annotated[
-        str,
-        typer.Option(
-            "--database",
-            metavar="URL",
-            help=say(
-                "An empty PostgreSQL database (by default an SQLite file in DIR).",
-                "Une base PostgreSQL vide (par défaut un fichier SQLite dans DIR).",
-            ),
-        ),
-    ] = "",
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--allow-origin",
-            metavar="URL",
-            help=say(
-                "Development only: an origin that may be plain http or private (repeatable).",
-                "Développement seulement : une origine qui peut être en http ou privée (répétable).",
-            ),
-        ),
-    ] = None,
+    language: DefaultLanguage = "fr",
+    database: Database = "",
+    allow_origin: AllowOrigins = None,
     as_json: AsJson = False,
 ) -> None:
     """Found a relay and print what others are given."""
     import asyncio
 
     from fedcoop import app
-    from fedcoop.cli.init import check_empty
 
     check_empty(folder)
     new = app.NewInstance(

@@ -20,7 +20,7 @@ from fedcoop.flow.reports import check_room
 from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.synchronising import notice
-from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, the_request
+from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, opened, the_request
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Peer, Reader, Relay, StoredActivity, StoredActor, Transaction
 from fedcoop.protocol import credentials, strict_json
@@ -38,7 +38,7 @@ from fedcoop.protocol.messages import (
     RawRequest,
     Verified,
 )
-from fedcoop.protocol.opening import check_forwarded, open_carried, open_request, proof_method
+from fedcoop.protocol.opening import check_forwarded, open_carried, proof_method
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
 from fedcoop.protocol.proof import is_supported
 
@@ -65,13 +65,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         Refused, TryLater: with the check that failed; nothing was stored and nothing but the sender's key was fetched.
     """
     now, instance = world.clock(), world.instance
-    claimed = open_request(
-        request,
-        now=now,
-        public_origin=instance.base,
-        allow_origins=instance.allow_origins,
-        window=instance.window,
-    )
+    claimed = opened(request, world=world, now=now)
     relay = await relays.speaking(claimed, world)
     if relay is not None:
         return await _from_relay(claimed, relay, world=world, now=now)
@@ -191,13 +185,7 @@ async def authenticated(request: RawRequest, *, world: World) -> Verified:
         Refused, TryLater: with the check that failed.
     """
     now, instance = world.clock(), world.instance
-    claimed = open_request(
-        request,
-        now=now,
-        public_origin=instance.base,
-        allow_origins=instance.allow_origins,
-        window=instance.window,
-    )
+    claimed = opened(request, world=world, now=now)
     check_forwarded(claimed, allow_origins=instance.allow_origins)
     await world.store.read(lambda reader: _admit(reader, claimed, None, instance))
     return await by_signature(world, claimed, now)

@@ -24,7 +24,7 @@ from fedcoop.flow.inbound import Receipt, same_words
 from fedcoop.flow.keys import first_history
 from fedcoop.flow.peering import admit, refusal_of
 from fedcoop.flow.saying import say_as_server
-from fedcoop.flow.verifying import by_signature, courier_and_author
+from fedcoop.flow.verifying import by_signature, courier_and_author, opened
 from fedcoop.flow.world import Relaying, World
 from fedcoop.ports import Reader, Relayed, Subscriber, Transaction
 from fedcoop.protocol import actors
@@ -39,7 +39,7 @@ from fedcoop.protocol.messages import (
     RecordActivity,
     Verified,
 )
-from fedcoop.protocol.opening import check_forwarded, open_request
+from fedcoop.protocol.opening import check_forwarded
 from fedcoop.protocol.policy import EVERYTHING, TABLE
 from fedcoop.protocol.relaying import (
     CARRIED,
@@ -95,13 +95,7 @@ async def receive(request: RawRequest, *, world: World) -> Receipt:
         Refused, TryLater: with the check that failed; nothing was stored or passed on.
     """
     now, instance = world.clock(), world.instance
-    claimed = open_request(
-        request,
-        now=now,
-        public_origin=instance.base,
-        allow_origins=instance.allow_origins,
-        window=instance.window,
-    )
+    claimed = opened(request, world=world, now=now)
     check_forwarded(claimed, allow_origins=instance.allow_origins)
     if claimed.activity.type in RELATIONS:
         return await _relation(claimed, world, now)

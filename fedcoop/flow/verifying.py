@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from fedcoop.errors import Unverified
 from fedcoop.flow.world import World
-from fedcoop.protocol.messages import Activity, Claimed, KeyDocument, Verified
-from fedcoop.protocol.opening import proof_method
+from fedcoop.protocol.messages import Activity, Claimed, KeyDocument, RawRequest, Verified
+from fedcoop.protocol.opening import open_request, proof_method
 from fedcoop.protocol.verification import check_request, verify, verify_carried
 from fedcoop.protocol.visiting import Visit, speaks_for_server, verify_visit
 
@@ -21,6 +21,18 @@ STALE_KEY: frozenset[str] = frozenset({"signature-invalid", "key-unknown", "proo
 """Failures that a rotated key would explain (SIG-21)."""
 
 T = TypeVar("T")
+
+
+def opened(request: RawRequest, *, world: World, now: datetime) -> Claimed:
+    """Return what a request claims, checked as far as nobody need be asked. Raises as `opening.open_request`."""
+    instance = world.instance
+    return open_request(
+        request,
+        now=now,
+        public_origin=instance.base,
+        allow_origins=instance.allow_origins,
+        window=instance.window,
+    )
 
 
 async def by_signature(world: World, claimed: Claimed, now: datetime) -> Verified:
