@@ -20,7 +20,7 @@ def routes() -> Iterable[web.RouteDef]:
     yield web.get("/", actors.home)
     yield web.post("/inbox", post)
     yield web.get("/actor", actors.show)
-    yield web.get("/actor/keys", objects.show)
+    yield web.get("/actor/keys", objects.show_keys)
     yield web.get("/actor/outbox", outbox.get)
     yield web.get("/actor/followers", collections.followers)
     yield web.get("/actor/following", collections.following)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,11 @@ async def test_a_server_subscribes_at_the_inbox(relay: Coop, tmp_path: Path):
     assert (unsigned.status, problem["type"]) == (401, f"{BASE}/problems/signature-missing")
     await client.close()
     await coop.world.store.close()
+
+
+async def test_where_only_peers_read_a_relays_keys_stay_open(relay: Coop):
+    relay.world = replace(relay.world, instance=replace(relay.world.instance, signed_reads=True))
+    client = await client_of(relay)
+    for path, status in (("/actor", 200), ("/actor/keys", 200), ("/actor/outbox", 401)):
+        assert (await client.get(path, headers=AS2)).status == status, path
+    await client.close()
