@@ -99,6 +99,18 @@ async def test_where_strangers_may_not_propose_they_are_refused_unread(strangers
     assert not one.agreements
 
 
+async def test_what_a_stranger_proposes_to_somebody_else_is_refused_unread(strangers: Federation):
+    lyon, nantes, alpes = strangers.lyon, strangers.nantes, strangers.alpes
+    chain = await propose(lyon.world, alpes.base, terms={})
+    strangers.office.fetched.clear()
+    with pytest.raises(Forbidden) as refusal:
+        await nantes.receive(
+            strict_json.dumps((await lyon.history(chain.id))[0]), sender=lyon.id, ring=lyon.ring
+        )
+    assert refusal.value.code == "not-in-allow-list"
+    assert strangers.office.fetched == []
+
+
 async def test_where_strangers_may_not_propose_peers_may(strangers: Federation):
     closed(strangers.nantes)
     await decide_peer(strangers.nantes.world, strangers.lyon.base, "limited")
