@@ -194,9 +194,9 @@ class LocalInstance:
 
         The folder is inserted after the verb (and its sub-verb).
         """
-        verbs = (
-            2 if arguments[0] in {"member", "peer", "mission", "keys", "token", "relay", "deliveries"} else 1
-        )
+        grouped = {"member", "peer", "mission", "keys", "token", "relay", "deliveries"}
+        # A group that lists when no sub-verb is given is followed by an option, or by nothing.
+        verbs = 2 if arguments[0] in grouped and not "".join(arguments[1:2]).startswith("-") else 1
         return run(*arguments[:verbs], str(self.folder), *arguments[verbs:], timeout=timeout)
 
     def add_member(self, name: str, **options: str) -> dict[str, Any]:
