@@ -690,6 +690,8 @@ class Transaction(PeerBook, RelayBook, Protocol):
         """Close an open one; False when there is none of that id."""
         ...
 
+    async def put_provenance(self, provenance: Provenance) -> None: ...
+
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
     async def put_meta(self, key: str, value: str) -> None: ...
@@ -756,12 +758,36 @@ class Reader(PeerBook, RelayBook, Protocol):
         """Origin to the name of the co-operative that we met there."""
         ...
 
+    async def provenance(self, iri: str) -> tuple[Provenance, ...]:
+        """Return how the activity of that id, or what is about that object, came; in the order in which it did."""
+        ...
+
     async def reports(self, *, closed: bool) -> tuple[Report, ...]:
         """Return the open ones, or with `closed` all, the newest first."""
         ...
 
     async def report(self, report_id: str) -> Report | None: ...
     async def meta(self, key: str) -> str | None: ...
+
+
+ProvenanceWay: TypeAlias = Literal["delivered", "forwarded", "relayed", "fetched", "reconciled"]
+"""How an activity came: from its sender's server; passed on by another's; by a relay; read where it lives because a
+relay named it; or from a peer that we compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """By what way one activity of another server came to us."""
+
+    activity_id: str
+    about: str
+    """The chain that it moves, or the object that it is about."""
+    way: ProvenanceWay
+    via: str
+    """Origin of the server that brought it."""
+    key: str
+    """The key by which it was found to be its sender's: of the request, or of the proof when another brought it."""
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fedcoop.cli import client
 from fedcoop.cli.answer import AsJson, Failed, WronglyUsed, answer, remark
 from fedcoop.cli.speech import say
+
+if TYPE_CHECKING:
+    from fedcoop.flow.world import World
 
 HELP = say(
     "Show an object.\n\nThe stored copy as the co-op may see it, with --stored; otherwise what its own server "
@@ -44,6 +47,16 @@ def lookup(
             ),
         ),
     ] = None,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance",
+            help=say(
+                "With --stored: by what way each part came, from which server, when, by which key.",
+                "Avec --stored : par quelle voie chaque partie est venue, de quel serveur, quand, par quelle clé.",
+            ),
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the stored copy, as the co-op may see it, or what the object's own server answers."""
@@ -59,6 +72,11 @@ def lookup(
                 "--stored ne demande rien, --as demande : choisissez.",
             ),
         )
+    if provenance and stored is None:
+        raise WronglyUsed(
+            "usage",
+            say("--provenance goes with --stored.", "--provenance va avec --stored."),
+        )
     if reader is not None:
         try:
             document = in_world(reader, lambda world: world.fetcher.document(iri, signed=True))
@@ -69,8 +87,16 @@ def lookup(
     if stored is None:
         _fetched(iri, as_json=as_json)
         return
+
+    async def find(world: World) -> dict[str, Any]:
+        own = world.instance.coop
+        found = await reading.lookup(iri, actor=own, world=world)
+        if not provenance:
+            return dict(found)
+        return {**found, "fedcoopProvenance": await reading.came(iri, actor=own, world=world)}
+
     try:
-        document = in_world(stored, lambda world: reading.lookup(iri, actor=world.instance.coop, world=world))
+        document = in_world(stored, find)
     except NotFound as missing:
         raise Failed(
             missing.code, say(f"{iri} is not stored here.", f"{iri} n’est pas gardé ici.")

@@ -22,7 +22,16 @@ from fedcoop.flow.scene import gather
 from fedcoop.flow.synchronising import notice
 from fedcoop.flow.verifying import by_proof, by_signature, courier_and_author, opened, the_request
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Peer, Reader, Relay, StoredActivity, StoredActor, Transaction
+from fedcoop.ports import (
+    Peer,
+    Provenance,
+    ProvenanceWay,
+    Reader,
+    Relay,
+    StoredActivity,
+    StoredActor,
+    Transaction,
+)
 from fedcoop.protocol import credentials, strict_json
 from fedcoop.protocol.authorise import Ignored, Scene, authorise, may_be_forwarded
 from fedcoop.protocol.digest import chain_digest
@@ -83,9 +92,11 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         return _ignored(claimed.activity, "an actor that we never knew")
     if claimed.forwarder is None:
         verified = await by_signature(world, claimed, now)
+        came = Came("delivered", origin(claimed.activity.actor), claimed.key_id)
     else:
         verified = await courier_and_author(world, claimed, now)
-    receipt = await _take_in(verified, inbox_of=inbox_of, world=world, now=now, courier=claimed.forwarder)
+        came = Came("forwarded", claimed.forwarder, _proof_key(claimed.activity))
+    receipt = await _take_in(verified, inbox_of=inbox_of, world=world, now=now, came=came)
     if claimed.forwarder is None:
         await notice(claimed, verified, world=world)
     return receipt
@@ -132,7 +143,8 @@ async def _from_relay(claimed: Claimed, relay: Relay, *, world: World, now: date
     if activity.previous_digest is not None and not await _has_chain(iri, world):
         return await _told_by_its_author(activity, iri, world)
     try:
-        return await _take_in(verified, inbox_of=None, world=world, now=now, courier=relay.origin)
+        came = Came("relayed", relay.origin, method)
+        return await _take_in(verified, inbox_of=None, world=world, now=now, came=came)
     except Refused as refusal:
         # (5) What we hold against its author is between us and its author.
         return _ignored(activity, f"relayed and refused: {refusal.code}")
@@ -165,7 +177,7 @@ async def _told_by_its_author(activity: Activity, iri: str, world: World) -> Rec
     try:
         told = await world.fetcher.document(f"{iri}/history", signed=True)
         for step in steps_of(told, iri)[:MAX_CHAIN_STEPS_SENT]:
-            await receive_carried(strict_json.dumps(step), courier=origin(iri), world=world)
+            await receive_carried(strict_json.dumps(step), courier=origin(iri), world=world, way="fetched")
     except FedcoopError as failure:
         # A relay cannot mend it, and waits for us with everybody else's: what is missing comes with the next step.
         return _ignored(activity, f"its server did not tell the rest: {failure.code}")
@@ -191,7 +203,9 @@ async def authenticated(request: RawRequest, *, world: World) -> Verified:
     return await by_signature(world, claimed, now)
 
 
-async def receive_carried(body: bytes, *, courier: str, world: World) -> Receipt:
+async def receive_carried(
+    body: bytes, *, courier: str, world: World, way: ProvenanceWay = "reconciled"
+) -> Receipt:
     """Take in an activity that the server at origin `courier` has brought, by its sender's own proof.
 
     Raises:
@@ -201,14 +215,29 @@ async def receive_carried(body: bytes, *, courier: str, world: World) -> Receipt
     activity, method = open_carried(body, public_origin=instance.base, allow_origins=instance.allow_origins)
     await world.store.read(lambda reader: _admit_author(reader, activity, instance))
     verified = await by_proof(world, activity, method, now)
-    return await _take_in(verified, inbox_of=None, world=world, now=now, courier=courier)
+    return await _take_in(verified, inbox_of=None, world=world, now=now, came=Came(way, courier, method))
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """By what way a message came, from which server, and by which key it was found to be its sender's."""
+
+    way: ProvenanceWay
+    via: str
+    key: str
+
+
+def _proof_key(activity: Activity) -> str:
+    proof = activity.raw.get("proof")
+    return str(proof.get("verificationMethod")) if isinstance(proof, Mapping) else ""
 
 
 async def _take_in(
-    verified: Verified, *, inbox_of: str | None, world: World, now: datetime, courier: str | None
+    verified: Verified, *, inbox_of: str | None, world: World, now: datetime, came: Came
 ) -> Receipt:
-    """Do what an established activity does; `courier` is who has brought it, None for its sender's own server."""
+    """Do what an established activity does, and keep by what way it came (F22)."""
     instance = world.instance
+    courier = None if came.way == "delivered" else came.via
     keys = {verified.keys.actor["id"]: verified.keys.actor}
     if verified.proved and verified.activity.type in SHOWS_CREDENTIALS:
         keys = await issuer_keys(verified.activity, world, keys)
@@ -248,6 +277,8 @@ async def _take_in(
         )
         await check_room(tx, activity)
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
+        about = authorised.chain.id if authorised.chain is not None else activity.object_id or activity.id
+        await tx.put_provenance(Provenance(activity.id, about, came.way, came.via, came.key, now))
         await tx.make(onward)
         await answer(tx, reactions, world=world, now=now, keys=keys)
         return Receipt("accepted", activity.id)

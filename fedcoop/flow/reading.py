@@ -18,6 +18,7 @@ from fedcoop.protocol.messages import Chain, Document
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.reports import FLAG
 from fedcoop.protocol.shape import PUBLIC, recipients
+from fedcoop.protocol.times import write_time
 
 
 def readers_for(actor: Asking, instance: Instance) -> tuple[str, ...]:
@@ -173,6 +174,27 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     state = {"state": chain.state, "stateVersion": chain.version, "digest": chain.digest, "kind": chain.kind}
     told = await world.store.read(lambda reader: _told(reader, chain, actor, world.instance))
     return {**document, "fedcoopChain": {**state, "peers": told} if told else state}
+
+
+async def came(iri: str, *, actor: str | None, world: World) -> list[dict[str, str]]:
+    """Return by what way what we have of `iri` came (F22): `{"activity", "way", "via", "key", "at"}`, in order.
+
+    Raises:
+        NotFound: there is no such thing, or not for this reader.
+    """
+    # (1) Who may not see a thing does not learn where it comes from either.
+    await lookup(iri, actor=actor, world=world)
+    found = await world.store.read(lambda reader: reader.provenance(iri))
+    return [
+        {
+            "activity": one.activity_id,
+            "way": one.way,
+            "via": one.via,
+            "key": one.key,
+            "at": write_time(one.at),
+        }
+        for one in found
+    ]
 
 
 async def _told(reader: Reader, chain: Chain, actor: str | None, instance: Instance) -> list[dict[str, Any]]:

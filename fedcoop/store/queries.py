@@ -35,6 +35,7 @@ from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
 from fedcoop.store.peers import AGREEMENTS, CHAINS, PeerQueries
+from fedcoop.store.provenance import ProvenanceQueries
 from fedcoop.store.relays import RelayQueries
 from fedcoop.store.reports import ReportQueries
 from fedcoop.store.tokens import TokenQueries
@@ -171,7 +172,7 @@ COUNTS: Final = select(
 )
 
 
-class Queries(PeerQueries, RelayQueries, ReportQueries, TokenQueries):
+class Queries(PeerQueries, ProvenanceQueries, RelayQueries, ReportQueries, TokenQueries):
     """Reads over one connection, inside whatever transaction it is in."""
 
     def __init__(self, connection: AsyncConnection, *, lock_chains: bool) -> None:

@@ -211,6 +211,18 @@ token = Table(
 )
 """`hash` is of 256 random bits: whoever reads this table can use none of them."""
 
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("n", Row, primary_key=True),
+    required("activity_id", String, unique=True),
+    required("about", String, index=True),
+    required("way", String),
+    required("via", String),
+    required("key", String),
+    required("at", Instant),
+)
+
 report = Table(
     "report",
     metadata,

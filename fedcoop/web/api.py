@@ -21,7 +21,11 @@ from fedcoop.web.services import SERVICES
 async def lookup(request: web.Request) -> web.Response:
     """Answer with the stored copy of `?uri=` that the member may see, or 404. Nothing is fetched (D11)."""
     asking = await auth.member(request)
-    found = await reading.lookup(_uri(request), actor=asking, world=request.app[SERVICES].world)
+    world = request.app[SERVICES].world
+    found = await reading.lookup(_uri(request), actor=asking, world=world)
+    if request.query.get("provenance") == "true":
+        provenance = await reading.came(_uri(request), actor=asking, world=world)
+        found = {**found, "fedcoopProvenance": provenance}
     media = answers.wanted(request, *answers.AS2)
     return answers.as2(request, found, media=media, public=False)
 

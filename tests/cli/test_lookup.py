@@ -13,5 +13,8 @@ def test_lookup_shows_what_is_stored_and_nothing_else(
     absent = run("lookup", "https://elsewhere.example/x", "--stored", instance.folder, "--json")
     assert absent.status == 1
     assert absent.json["error"]["code"] == "not-found"
+    own = run("lookup", published, "--stored", instance.folder, "--provenance", "--json")
+    assert own.json["fedcoopProvenance"] == []
+    assert run("lookup", published, "--provenance").status == 2
     # Its own server is not running.
     assert run("lookup", published).status == 1

@@ -52,6 +52,9 @@ async def test_what_was_missed_may_come_from_somebody_else_and_is_its_authors(fe
     lyon, nantes = federation.lyon, federation.nantes
     assert await nantes.chain(mission) == await lyon.chain(mission)
     assert mission in await nantes.board(nantes.id)
+    came = await nantes.world.store.read(lambda reader: reader.provenance(mission))
+    alpes = federation.alpes.base
+    assert [(one.way, one.via, one.key) for one in came] == [("forwarded", alpes, f"{lyon.id}#ed25519-1")] * 2
     told = json.loads(json.dumps(await read_history(mission, actor=nantes.id, world=nantes.world)))
     assert verify_history(told).ok
     # Brought again, or at last by its author: the same words have no second effect.

@@ -209,3 +209,21 @@ async def test_a_lookup_is_of_the_stored_copy_and_says_where_its_chain_stands(fe
     with pytest.raises(NotFound):
         await reading.lookup("https://stranger.example/x", actor=None, world=alpes.world)
     assert federation.office.fetched == []
+
+
+async def test_by_what_way_a_thing_came_is_for_whoever_may_see_it(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa", status="cape")
+    mission = await a_published_mission(nantes)
+    offer = await lyon.say(awa, "Offer", {"type": "Agreement", "mission": mission})
+    (told,) = await reading.came(offer.activity_id, actor=nantes.id, world=nantes.world)
+    assert (told["activity"], told["way"], told["via"], told["key"]) == (
+        offer.activity_id, "delivered", lyon.base, f"{awa}#main-key",
+    )  # fmt: skip
+    assert told["at"].endswith("Z")
+    # Ours came from nowhere.
+    assert await reading.came(mission, actor=nantes.id, world=nantes.world) == []
+    assert len(await reading.came(mission, actor=None, world=lyon.world)) == 1
+    for iri in (offer.activity_id, "https://nowhere.example/"):
+        with pytest.raises(NotFound):
+            await reading.came(iri, actor=None, world=nantes.world)

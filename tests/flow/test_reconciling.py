@@ -120,6 +120,8 @@ async def test_an_owners_steps_that_were_lost_are_taken_by_whoever_asks(federati
         ("Mission", 1, None),
     }
     assert await lyon.state(offer.activity_id) == ("accepted", 2)
+    *_, last = await lyon.world.store.read(lambda reader: reader.provenance(offer.activity_id))
+    assert (last.way, last.via, last.key) == ("reconciled", nantes.base, f"{nantes.id}#ed25519-1")
     assert await lyon.state(mission) == await nantes.state(mission)
     assert (await run(lyon, nantes)).counts() == {"agree": 3}
 

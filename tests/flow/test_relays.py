@@ -85,6 +85,9 @@ async def test_what_is_for_everybody_is_seen_once_by_all_who_subscribe(
     for coop in (federation.nantes, federation.alpes):
         assert await coop.board(coop.id) == [mission]
         assert await coop.chain(mission) == await federation.lyon.chain(mission)
+        (came,) = await coop.world.store.read(lambda reader: reader.provenance(mission))
+        assert (came.way, came.via in (R1, R2)) == ("relayed", True)
+        assert came.key == f"{federation.lyon.id}#ed25519-1"
     # Both relays brought it, and only the first had an effect; nobody had it back.
     through = [inbox for inbox, kind, status in federation.office.posts if kind == "Create" and status == 202]
     assert sorted(through) == sorted(
@@ -189,6 +192,8 @@ async def test_an_announced_mission_is_read_where_it_lives(federation: Federatio
     assert await nantes.board(nantes.id) == []
     assert await brought(herald, nantes, announce(mission, 4)) == "accepted"
     assert await nantes.chain(mission) == await lyon.chain(mission)
+    came = await nantes.world.store.read(lambda reader: reader.provenance(mission))
+    assert {(one.way, one.via) for one in came} == {("fetched", lyon.base)}
     assert await brought(herald, nantes, announce(mission, 5)) == "duplicate"
     assert not [url for url in federation.office.fetched if url.startswith("https://stranger.example")]
 

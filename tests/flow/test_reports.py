@@ -101,7 +101,7 @@ async def test_a_report_changes_nothing_else(federation: Federation, malo: str):
     await flag(federation, malo)
     after = nantes.rows()
     changed = {name for name in after if after[name] != before[name]}
-    assert changed <= {"activity", "report", "actor", "key_document", "heard"}, changed
+    assert changed <= {"activity", "report", "actor", "key_document", "heard", "provenance"}, changed
 
 
 async def test_a_report_comes_twice_and_is_kept_once(federation: Federation, malo: str):

@@ -59,9 +59,9 @@ EVERYTHING: Final[tuple[Change, ...]] = (
     PutReport("https://nantes.example/f", "https://nantes.example/actor", (LYON,), "", NOON),
 )
 NEVER_CHANGED_BY_MESSAGES: Final = {
-    *("peer", "peer_decision", "peer_answer", "stranger"),
+    *("peer", "peer_decision", "peer_answer", "peer_list", "peer_draft", "stranger"),
     *("knock", "token", "oauth_grant", "meta", "circuit", "heard"),
-    *("relay", "relay_report", "relayed", "subscriber"),
+    *("relay", "relay_report", "relayed", "subscriber", "provenance"),
 }
 UNDONE: Final[tuple[Change, ...]] = (
     BuryObject(MISSION, "Mission", NOON),

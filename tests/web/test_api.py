@@ -38,6 +38,24 @@ async def test_a_member_looks_up_what_is_stored(client: Any, reader: FakeReader)
         assert response.headers["Cache-Control"] == "private, no-store"
 
 
+async def test_a_lookup_says_by_what_way_it_came_when_asked(
+    client: Any, reader: Any, monkeypatch: pytest.MonkeyPatch
+):
+    reader.put(an_object("/missions/1"))
+
+    async def came(iri: str, **_: Any) -> list[dict[str, str]]:
+        return [{"activity": iri, "way": "relayed"}]
+
+    monkeypatch.setattr(reading, "came", came)
+    for asked, told in (("true", [{"activity": f"{BASE}/missions/1", "way": "relayed"}]), ("no", None)):
+        response = await client.get(
+            "/api/v1/lookup",
+            params={"uri": f"{BASE}/missions/1", "provenance": asked},
+            headers=bearer(ALICES_TOKEN),
+        )
+        assert (await response.json(content_type=None)).get("fedcoopProvenance") == told
+
+
 async def test_what_is_not_stored_or_not_for_the_member_is_404(client: Any, reader: FakeReader):
     reader.put(an_object("/missions/x", readers=["https://coop-b.example/actors/bob"]))
     for uri in ("https://coop-b.example/missions/unknown", f"{BASE}/missions/x", "nonsense"):
