@@ -229,6 +229,7 @@ def limit_tables() -> str:
 def routes() -> list[tuple[str, str]]:
     """Return (method, path) of every address, as docs/http.md writes them: without patterns, without OPTIONS."""
     from fedcoop.web.pages import HtmlPages
+    from fedcoop.web.pages_account import OwnAccount
     from fedcoop.web.pages_operator import Operator
     from fedcoop.web.pages_programs import Programs
     from fedcoop.web.pages_sign_in import SignIn
@@ -236,6 +237,7 @@ def routes() -> list[tuple[str, str]]:
     # The pages' addresses are fixed; only their handlers need a world.
     pages = HtmlPages.__new__(HtmlPages)
     pages._sign_in = SignIn.__new__(SignIn)
+    pages._account = OwnAccount.__new__(OwnAccount)
     pages._operator = Operator.__new__(Operator)
     pages._programs = Programs.__new__(Programs)
     found = [*machine_routes(), *pages.routes()]

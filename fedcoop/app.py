@@ -49,6 +49,7 @@ from fedcoop.ports import Clock, Doorbell, Knock, Store
 from fedcoop.protocol.messages import Document, KeyDocument, PutActor
 from fedcoop.store import sealing
 from fedcoop.store.keyfolder import KeyFolder, exposed
+from fedcoop.store.passwords import Argon2Passwords
 from fedcoop.store.schema import upgrade
 from fedcoop.store.sealing import Place
 from fedcoop.store.sql import SqlStore
@@ -110,6 +111,8 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
             save=_keep_keys(store),
         )
         stack.push_async_callback(resolver.close)
+        passwords = Argon2Passwords()
+        stack.callback(passwords.close)
         yield World(
             instance=instance_of(config),
             store=store,
@@ -121,6 +124,7 @@ async def open_world(config: Config, *, doorbell: Doorbell | None = None) -> Asy
             new_id=new_id,
             doorbell=doorbell or FarBell(config.folder),
             asker=HttpAsker(session, knocker, allow_origins=config.allow_origins),
+            passwords=passwords,
         )
 
 

@@ -19,6 +19,7 @@ from fedcoop.protocol.messages import Activity, Chain, Change, Document, KeyDocu
 from fedcoop.protocol.peerlist import ListWish
 from fedcoop.protocol.policy import PeerState
 from fedcoop.protocol.relaying import Facets, Style, SubscriptionState, Wish
+from fedcoop.protocol.roles import RoleName
 
 T = TypeVar("T")
 
@@ -124,6 +125,21 @@ class Knock:
     origin: str
     way: Way
     learnt_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What somebody signs in with: a name, which is their actor's, and a password; and what they are here."""
+
+    actor: str
+    role: RoleName
+    password: str | None
+    """As argon2id hashed it (PHC string); None until the invitation was followed."""
+    since: datetime
+    """When the password was set; while there is none, when the invitation was made."""
+    invitation: str | None
+    """Hash of the invitation in force, if there is one."""
+    invited_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -692,6 +708,12 @@ class Transaction(PeerBook, RelayBook, Protocol):
 
     async def put_provenance(self, provenance: Provenance) -> None: ...
 
+    # -- accounts ---------------------------------------------------------------------------------------------------
+    async def account(self, actor: str) -> Account | None: ...
+    async def account_invited(self, invitation: str) -> Account | None: ...
+    async def put_account(self, account: Account) -> None: ...
+    async def end_account(self, actor: str) -> None: ...
+
     # -- meta -------------------------------------------------------------------------------------------------------
     async def meta(self, key: str) -> str | None: ...
     async def put_meta(self, key: str, value: str) -> None: ...
@@ -727,6 +749,13 @@ class Reader(PeerBook, RelayBook, Protocol):
     async def tokens_of(self, actor: str) -> tuple[Token, ...]:
         """All that are kept, the oldest first; some may have run out."""
         ...
+
+    async def account(self, actor: str) -> Account | None: ...
+    async def account_invited(self, invitation: str) -> Account | None:
+        """Return the account whose invitation has this hash, run out or not."""
+        ...
+
+    async def accounts(self) -> tuple[Account, ...]: ...
 
     async def inbox_page(self, actor: str, *, cursor: str | None, limit: int) -> Page: ...
     async def outbox_page(
@@ -944,6 +973,22 @@ class Asker(Protocol):
 
     async def ask(self, url: str, body: bytes, *, sender: str) -> Document:
         """Post and return the JSON object answered. Raises Unavailable, NotFound, Forbidden or Malformed."""
+        ...
+
+
+class PasswordHasher(Protocol):
+    """Argon2id beside the loop, one password at a time."""
+
+    async def hashed(self, password: str) -> str:
+        """Return what is kept of a password. Raises Unavailable when too many wait."""
+        ...
+
+    async def fits(self, password: str, kept: str | None) -> bool:
+        """Tell whether it is the password that was kept; None is nobody's, and takes as long. Raises as `hashed`."""
+        ...
+
+    def outdated(self, kept: str) -> bool:
+        """Tell whether it was kept with less work than is done now."""
         ...
 
 

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from fedcoop import __version__
 from fedcoop.cli import (
+    account,
     agreement,
     debugging,
     deliveries,
@@ -122,6 +123,12 @@ def build() -> typer.Typer:
     opened.command("new", cls=SpokenCommand, help=token.HELP_NEW)(token.new)
     opened.command("revoke", cls=SpokenCommand, help=token.HELP_REVOKE)(token.revoke)
     program.add_typer(opened, name="token")
+    people = _group(account.HELP)
+    people.command("invite", cls=SpokenCommand, help=account.HELP_INVITE)(account.invite)
+    people.command("list", cls=SpokenCommand, help=account.HELP_LIST)(account.list_)
+    people.command("reset", cls=SpokenCommand, help=account.HELP_RESET)(account.reset)
+    people.command("revoke", cls=SpokenCommand, help=account.HELP_REVOKE)(account.revoke)
+    program.add_typer(people, name="account")
     peers = _group(peer.HELP)
     peers.command("allow", cls=SpokenCommand, help=peer.HELP_ALLOW)(peer.allow)
     peers.command("limit", cls=SpokenCommand, help=peer.HELP_LIMIT)(peer.limit)

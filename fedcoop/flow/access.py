@@ -70,15 +70,27 @@ async def begin_session(world: World, by: Token) -> NewToken:
         # (1) Nothing begins with what has ended.
         if await tx.token(by.hash) is None:
             raise Unverified("token-invalid", "This access token was revoked.")
-        await tx.forget_tokens(now)
-        open_ones = [token for token in await tx.tokens_of(by.actor) if scopes.is_sign_in(token.scopes)]
-        # (2) Somebody who signs in again and again pushes out the oldest, and fills no table.
-        for token in open_ones[: max(0, len(open_ones) + 1 - limits.MAX_SESSIONS)]:
-            await tx.end_token(token.hash)
-        await tx.put_token(kept)
+        await open_sign_in(tx, kept)
 
     await world.store.write(begin)
     return NewToken(secret, kept)
+
+
+async def open_sign_in(tx: Transaction, sign_in: Token) -> None:
+    """Keep a new sign-in, whatever it was begun with."""
+    await tx.forget_tokens(sign_in.created)
+    open_ones = [token for token in await tx.tokens_of(sign_in.actor) if scopes.is_sign_in(token.scopes)]
+    # (1) Somebody who signs in again and again pushes out the oldest, and fills no table.
+    for token in open_ones[: max(0, len(open_ones) + 1 - limits.MAX_SESSIONS)]:
+        await tx.end_token(token.hash)
+    await tx.put_token(sign_in)
+
+
+async def end_sign_ins(tx: Transaction, actor: str) -> None:
+    """End every sign-in of somebody, on every machine, and whatever was begun with one."""
+    for token in await tx.tokens_of(actor):
+        if scopes.is_sign_in(token.scopes):
+            await tx.end_token(token.hash)
 
 
 async def session_behind(secret: str, world: World) -> Token:
@@ -104,9 +116,12 @@ async def end_session(secret: str, world: World) -> None:
     await world.store.write(end)
 
 
-def role_of(actor: str, instance: Instance) -> RoleName:
-    """Return what somebody is here: whoever speaks for the co-operative operates its instance."""
-    return "operator" if actor == instance.coop else "member"
+async def role_of(reader: Reader, actor: str, instance: Instance) -> RoleName:
+    """Return what somebody is here, as their account says; whoever speaks for the co-operative operates."""
+    if actor == instance.coop:
+        return "operator"
+    account = await reader.account(actor)
+    return "member" if account is None else account.role
 
 
 async def may(sign_in: Token, right: Right, world: World) -> bool:
@@ -134,7 +149,7 @@ async def check_right(sign_in: Token, right: Right, world: World) -> None:
             received=" ".join(sign_in.scopes),
         )
     # (2) And the role is looked up for each request: it ends at once.
-    role = role_of(sign_in.actor, world.instance)
+    role = await world.store.read(lambda reader: role_of(reader, sign_in.actor, world.instance))
     if not allows(role, right):
         raise Forbidden(
             "role-missing", "This is for those who operate this instance.", expected="operator", received=role

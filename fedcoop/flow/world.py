@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fedcoop.flow.agenda import Agenda
-from fedcoop.ports import Asker, Clock, Courier, Doorbell, Fetcher, KeyResolver, KeyRing, NewId, Store
+from fedcoop.ports import (
+    Asker,
+    Clock,
+    Courier,
+    Doorbell,
+    Fetcher,
+    KeyResolver,
+    KeyRing,
+    NewId,
+    PasswordHasher,
+    Store,
+)
 from fedcoop.protocol.relaying import Wish
 
 
@@ -83,3 +94,5 @@ class World:
     """None where nobody is asked."""
     agenda: Agenda = field(default_factory=Agenda)
     """Whose followers are to be compared."""
+    passwords: PasswordHasher | None = None
+    """None where nobody signs in with a password."""

@@ -385,6 +385,30 @@ READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 SIGN_IN_RATE_PER_ADDRESS: Final = (25, timedelta(minutes=5))
 """Tokens tried by one address: guessing 256 bits is hopeless, being asked to check guesses is a burden."""
 
+SIGN_IN_RATE_PER_ACCOUNT: Final = (10, timedelta(hours=1))
+"""Sign-ins with a password tried for one name, whether or not there is such an account (security.md §3.2)."""
+
+MIN_PASSWORD: Final = 12
+"""Characters of a password (security.md §3.2)."""
+
+MAX_PASSWORD: Final = 256
+"""Characters of a password: longer than any sentence that anybody types, and hashing more is work for strangers."""
+
+PASSWORD_MEMORY: Final = 32 * MIB
+"""Memory for one argon2id: above the 19 MiB of OWASP (security.md §3.2), and little beside what a server has."""
+
+PASSWORD_PASSES: Final = 3
+"""Passes of argon2id: about a tenth of a second of one core, for us once at a sign-in, for a thief at each guess."""
+
+MAX_PASSWORDS_WAITING: Final = 16
+"""Passwords that wait to be hashed, one after another; who comes then is asked to come again."""
+
+INVITATION_LIFE: Final = timedelta(days=3)
+"""How long the link lasts with which a member sets the first password: a week-end, not a forgotten letter."""
+
+RESET_LIFE: Final = timedelta(minutes=30)
+"""How long the link lasts with which a forgotten password is set anew (security.md §3.2)."""
+
 TOKEN_LIFE: Final = timedelta(days=90)
 """How long a token lasts when nobody says otherwise: as long as a sign-in at most (security.md §3.2)."""
 

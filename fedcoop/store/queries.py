@@ -31,6 +31,7 @@ from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Chain, Document, KeyDocument, Link
 from fedcoop.store import deliveries, search
 from fedcoop.store import tables as t
+from fedcoop.store.accounts import AccountQueries
 from fedcoop.store.changes import reader_name
 from fedcoop.store.dialect import Dialect
 from fedcoop.store.paging import cursor_of, place_of
@@ -172,7 +173,7 @@ COUNTS: Final = select(
 )
 
 
-class Queries(PeerQueries, ProvenanceQueries, RelayQueries, ReportQueries, TokenQueries):
+class Queries(PeerQueries, ProvenanceQueries, RelayQueries, ReportQueries, TokenQueries, AccountQueries):
     """Reads over one connection, inside whatever transaction it is in."""
 
     def __init__(self, connection: AsyncConnection, *, lock_chains: bool) -> None:

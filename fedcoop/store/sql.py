@@ -22,6 +22,7 @@ from fedcoop.ports import Clock, Follow, Knock, Lane, Outcome, Owed, Peer, Reade
 from fedcoop.protocol.circuit import Circuit
 from fedcoop.protocol.messages import Chain, Change
 from fedcoop.store import deliveries, lanes, queries
+from fedcoop.store.accounts import AccountWrites
 from fedcoop.store.changes import make, statements_for
 from fedcoop.store.deliveries import Heard
 from fedcoop.store.dialect import Dialect, dialect_of
@@ -114,7 +115,7 @@ class SqlStore:
             )
 
 
-class SqlTransaction(PeerWrites, RelayWrites, ReportWrites, TokenWrites, Queries):
+class SqlTransaction(PeerWrites, RelayWrites, ReportWrites, TokenWrites, AccountWrites, Queries):
     """`ports.Transaction` over the writing connection."""
 
     def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock, heard: Heard) -> None:

@@ -250,6 +250,18 @@ oauth_grant = Table(
 )
 """What belongs to a row of `token` of kind grant; without that row it is nothing. Hashes only, as there."""
 
+account = Table(
+    "account",
+    metadata,
+    Column("actor", String, primary_key=True),
+    required("role", String),
+    Column("password", String),
+    required("since", Instant),
+    Column("invitation", String, unique=True),
+    Column("invited_until", Instant),
+)
+"""`password` is a hash that is made slowly; `invitation` one of 256 random bits."""
+
 actor = Table(
     "actor",
     metadata,

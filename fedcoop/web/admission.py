@@ -36,6 +36,7 @@ class Rates:
     reads_per_address: Rate = limits.READ_RATE_PER_ADDRESS
     sign_in_per_address: Rate = limits.SIGN_IN_RATE_PER_ADDRESS
     programs_per_address: Rate = limits.OAUTH_RATE_PER_ADDRESS
+    sign_in_per_account: Rate = limits.SIGN_IN_RATE_PER_ACCOUNT
     open_per_address: int = limits.MAX_INBOUND_PER_PEER
     open_in_all: int = limits.MAX_INBOUND_BACKLOG
     bodies_in_all: int = limits.MAX_BODIES_AT_ONCE
@@ -135,6 +136,7 @@ class Admission:
         self.rates = rates
         self.sign_in = Allowance(rates.sign_in_per_address, now)
         self.programs = Allowance(rates.programs_per_address, now)
+        self._accounts = Allowance(rates.sign_in_per_account, now)
         self._reads = Allowance(rates.reads_per_address, now)
         self._peers = Allowance(rates.inbox_per_peer, now)
         self._strangers = Allowance(rates.inbox_per_address, now)
@@ -147,6 +149,19 @@ class Admission:
         address = self.address(request)
         if address is not None and "Authorization" not in request.headers:
             self._reads.take(address)
+
+    def admit_password(self, request: web.Request, account: str) -> None:
+        """Count a password that is tried for `account`, right or wrong; raise RateLimited, and try it not.
+
+        Whether there is such an account changes nothing: who asks must not learn it here.
+        """
+        address = self.address(request)
+        # (1) One address, whatever names it tries.
+        if address is not None:
+            self.sign_in.take(address)
+        # (2) One name, from however many addresses; counted before the password is looked at, so that many at once
+        # are not many more.
+        self._accounts.take(account)
 
     @contextmanager
     def arrival(self, request: web.Request) -> Iterator[Held]:

@@ -40,7 +40,7 @@ async def fields(request: web.Request) -> Mapping[str, str]:
         )
     body = await read_body(request, most=MAX_FORM)
     try:
-        found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=20)
+        found = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
     except ValueError:
         return {}
     return {name: values[0] for name, values in found.items()}

@@ -24,6 +24,7 @@ from fedcoop.ports import BoardPage, BoardQuery, Reader, StoredActor, StoredObje
 from fedcoop.protocol.messages import Chain, Document
 from fedcoop.protocol.model import PROBLEMS, WHO_ACTS
 from fedcoop.web import answers, auth, negotiation
+from fedcoop.web.pages_account import OwnAccount
 from fedcoop.web.pages_frame import Frame, drawing, known_actors, static_file
 from fedcoop.web.pages_history import History, history
 from fedcoop.web.pages_message import message_page
@@ -78,6 +79,7 @@ class HtmlPages:
         self._instance = world.instance
         self._frame = Frame(world)
         self._sign_in = SignIn(world, self._frame)
+        self._account = OwnAccount(world, self._frame)
         self._operator = Operator(world, self._frame)
         self._programs = Programs(world, self._frame)
         self._finder = Finder(world.instance)
@@ -92,6 +94,7 @@ class HtmlPages:
             web.get("/vocab/diagrams/{name}", self.diagram),
             web.get("/static/{name}", static_file),
             *self._sign_in.routes(),
+            *self._account.routes(),
             *self._operator.routes(),
             *self._programs.routes(),
         )

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fedcoop.errors import FedcoopError, NotFound
 from fedcoop.flow import access
 from fedcoop.flow.world import World
-from fedcoop.ports import Reader
+from fedcoop.ports import Reader, Token
 from fedcoop.web import auth, negotiation
 from fedcoop.web.pages_text import Words, words, zone
 from fedcoop.web.pages_views import Actors, Party, Views
@@ -61,6 +61,8 @@ class Page:
     form: str
     """What a form sends along, so that only our own pages can send it; empty when nobody is signed in."""
     zone_known: bool
+    has_account: bool
+    """Whether the reader is signed in, and not a program with a token."""
     operator: bool
     """Whether the reader may open the operator's pages."""
     relay: bool
@@ -96,7 +98,7 @@ class Frame:
         A `?lang=` in the address is remembered, so that a language is chosen once.
         """
         language = negotiation.language(request)
-        viewer, operator = await self._viewer(request)
+        viewer, signed_in = await self._viewer(request)
         page = Page(
             words=words(language),
             site=self._instance.name,
@@ -107,7 +109,8 @@ class Frame:
             viewer=viewer,
             form=auth.form_token(request) if viewer else "",
             zone_known=zone()[1],
-            operator=operator,
+            has_account=signed_in is not None,
+            operator=await self._operates(signed_in),
             relay=self._instance.relaying is not None,
         )
         text = environment(language).get_template(template).render(page=page, **context)
@@ -124,18 +127,21 @@ class Frame:
             )
         return response
 
-    async def _viewer(self, request: web.Request) -> tuple[Party | None, bool]:
-        """Return who reads, and whether they operate this instance."""
+    async def _viewer(self, request: web.Request) -> tuple[Party | None, Token | None]:
+        """Return who reads, and their sign-in when they have one."""
         try:
             actor = await auth.requester(request)
             signed_in = await auth.signed_in(request)
         except FedcoopError:
-            return None, False
+            return None, None
         if actor is None:
-            return None, False
+            return None, None
         actors = await self._world.store.read(lambda reader: known_actors(reader, [actor]))
-        operator = signed_in is not None and await access.may(signed_in, "see-deliveries", self._world)
-        return self.views(request).party(actor, actors), operator
+        return self.views(request).party(actor, actors), signed_in
+
+    async def _operates(self, signed_in: Token | None) -> bool:
+        """Tell whether the reader may open the operator's pages."""
+        return signed_in is not None and await access.may(signed_in, "see-deliveries", self._world)
 
 
 async def known_actors(reader: Reader, ids: Sequence[str]) -> Actors:

@@ -6,6 +6,7 @@ are for many readers. The browser itself reports what the policy of the pages wo
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -17,6 +18,8 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from fedcoop.errors import NotFound
+from fedcoop.flow import accounts
 from tests.web.pages_server import Served
 
 # One group, one worker, one after another: while Playwright runs, its event loop is the thread's, and nobody else's.
@@ -37,6 +40,7 @@ WIDTHS: Final = (320, 1280)
 PAGES: Final = (
     "coop", "board", "search", "question", "nothing", "mission", "finished", "hostile", "offer", "copy", "profile",
     "engagement", "missing", "problem", "sign-in", "vocabulary", "term", "message", "deliveries", "peers",
+    "account", "invitation",
 )  # fmt: skip
 EXPECTED_NOISE: Final = re.compile(
     "^verbose|the server responded with a status of 4(04|22)|^failed: .*/static/"
@@ -94,7 +98,29 @@ def addresses(served: Served) -> dict[str, tuple[str, str | None]]:
         "message": (served.path(scene.note), served.malos_token),
         "deliveries": ("/operator/deliveries", scene.coops_token),
         "peers": ("/operator/peers", scene.coops_token),
+        "account": ("/account", token_of_one_with_a_password(served)),
+        "invitation": (invitation(served), None),
     }
+
+
+def token_of_one_with_a_password(served: Served) -> str:
+    """Return the co-op's token, once the co-op has a password as well."""
+    world, coop = served.scene.nantes.world, served.scene.nantes.id
+
+    async def with_a_password() -> None:
+        if not any(account.actor == coop for account in await accounts.list_accounts(world)):
+            made = await accounts.invite(world, coop, "operator")
+            await accounts.accept(world, made.secret, "trois vélos bleus")
+
+    served.run(with_a_password())
+    return served.scene.coops_token
+
+
+def invitation(served: Served) -> str:
+    """Return the path of an invitation in force."""
+    world = served.scene.nantes.world
+    made = served.run(accounts.invite(world, served.scene.malo, "member"))
+    return made.address.removeprefix(served.base)
 
 
 def window(chromium: Browser, served: Served, **options: Any) -> tuple[BrowserContext, Window]:
@@ -203,6 +229,7 @@ def walk(page: Page, most: int = 400) -> list[dict[str, Any]]:
         "term",
         "message",
         "peers",
+        "account",
     ],
 )
 def test_a_keyboard_reaches_everything_in_order_and_shows_where_it_is(reading: Window, name: str):
@@ -222,7 +249,19 @@ def test_a_keyboard_reaches_everything_in_order_and_shows_where_it_is(reading: W
 
 
 @pytest.mark.parametrize(
-    "name", ["coop", "board", "mission", "finished", "profile", "sign-in", "message", "deliveries", "peers"]
+    "name",
+    [
+        "coop",
+        "board",
+        "mission",
+        "finished",
+        "profile",
+        "sign-in",
+        "message",
+        "deliveries",
+        "peers",
+        "account",
+    ],
 )
 def test_everything_to_press_is_large_enough(reading: Window, name: str):
     """WCAG 2.2, 2.5.8: 24 by 24 pixels, but for links inside a sentence or a line of text."""
@@ -306,11 +345,11 @@ def test_somebody_signs_in_reads_and_signs_out(reading: Window):
     page = reading.open("board")
     page.locator("a.sign-in").click()
     page.locator("#token").fill("wrong")
-    page.locator("main button").click()
+    page.locator("form:has(#token) button").click()
     assert page.locator("#token-error").is_visible()
     assert page.evaluate("() => document.activeElement.id") == "token"
     page.locator("#token").fill(reading.served.scene.coops_token)
-    page.locator("main button").click()
+    page.locator("form:has(#token) button").click()
     assert page.url.endswith("/missions")
     assert page.locator(".viewer").is_visible()
     assert "Réparation des remorques" in page.content()
@@ -320,6 +359,34 @@ def test_somebody_signs_in_reads_and_signs_out(reading: Window):
     page.locator("form[action='/sign-out'] button").click()
     assert page.locator("a.sign-in").is_visible()
     assert "fedcoop_session" not in {c["name"] for c in page.context.cookies()}
+
+
+def test_somebody_who_was_invited_sets_a_password_and_signs_in_with_it(reading: Window):
+    served = reading.served
+    world = served.scene.nantes.world
+    theo = accounts.actor_of("theo-r", world.instance)
+    with contextlib.suppress(NotFound):
+        served.run(accounts.revoke(world, theo))
+    made = served.run(accounts.invite(world, theo, "operator"))
+    page = reading.open("board")
+    page.goto(made.address)
+    for password, focused in (("motdepasse2026", "password"), ("trois vélos bleus", "")):
+        page.locator("#password").fill(password)
+        page.locator("#again").fill(password)
+        page.locator("main button").click()
+        assert page.evaluate("() => document.activeElement.id") == focused
+    assert page.url.endswith("/account")
+    assert page.locator(".viewer").is_visible()
+    page.locator("form[action='/sign-out'] button").click()
+    page.goto(made.address)
+    assert page.locator("#password").count() == 0, "the link was used"
+    page.goto(f"{served.base}/operator/peers")
+    page.locator("#name").fill("theo-r")
+    page.locator("#password").fill("trois vélos bleus")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.url == f"{served.base}/operator/peers"
+    assert page.locator(".card.peer").count() > 2
 
 
 def test_an_operator_sends_again_what_did_not_arrive(reading: Window):

@@ -60,7 +60,7 @@ EVERYTHING: Final[tuple[Change, ...]] = (
 )
 NEVER_CHANGED_BY_MESSAGES: Final = {
     *("peer", "peer_decision", "peer_answer", "peer_list", "peer_draft", "stranger"),
-    *("knock", "token", "oauth_grant", "meta", "circuit", "heard"),
+    *("knock", "token", "oauth_grant", "account", "meta", "circuit", "heard"),
     *("relay", "relay_report", "relayed", "subscriber", "provenance"),
 }
 UNDONE: Final[tuple[Change, ...]] = (

@@ -25,6 +25,7 @@ from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.outbound import Published as Said
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import (
+    Account,
     BoardEntry,
     BoardPage,
     BoardQuery,
@@ -114,6 +115,7 @@ class FakeReader:
     objects: dict[str, StoredObject] = field(default_factory=dict)
     activities: dict[str, StoredActivity] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
     inboxes: dict[str, list[Document]] = field(default_factory=dict)
     rows: list[BoardEntry] = field(default_factory=list)
     follows: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -150,6 +152,15 @@ class FakeReader:
 
     async def token(self, token_hash: str) -> Token | None:
         return self.tokens.get(token_hash)
+
+    async def account(self, actor: str) -> Account | None:
+        return self.accounts.get(actor)
+
+    async def account_invited(self, invitation: str) -> Account | None:
+        return next((a for a in self.accounts.values() if a.invitation == invitation), None)
+
+    async def tokens_of(self, actor: str) -> tuple[Token, ...]:
+        return tuple(token for token in self.tokens.values() if token.actor == actor)
 
     async def meta(self, key: str) -> str | None:
         return None

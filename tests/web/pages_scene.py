@@ -27,7 +27,17 @@ from fedcoop.web.published import Published
 from fedcoop.web.server import make_application
 from fedcoop.web.services import Services
 from tests.conftest import ROOT, CountedIds, StoppedClock
-from tests.flow.federation import Coop, Courier, Doorbell, PostOffice, Resolver, Ring, money, settle
+from tests.flow.federation import (
+    Coop,
+    Courier,
+    Doorbell,
+    Passwords,
+    PostOffice,
+    Resolver,
+    Ring,
+    money,
+    settle,
+)
 
 COMMUNES: Mapping[str, tuple[str, float | None, float | None]] = {
     "44109": ("Nantes", 47.218, -1.554),
@@ -98,7 +108,7 @@ class Scene:
         folder = ROOT / "vocab"
         files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
         world = self.nantes.world
-        rates = Rates(reads_per_address=many, sign_in_per_address=many)
+        rates = Rates(reads_per_address=many, sign_in_per_address=many, sign_in_per_account=many)
         return make_application(Services(world, Published(files), HtmlPages(world), rates))
 
     async def close(self) -> None:
@@ -471,6 +481,7 @@ async def _found(
         clock=clock,
         new_id=CountedIds(),
         doorbell=Doorbell(),
+        passwords=Passwords(),
     )
     office.worlds[base] = world
     founded = await founding.found(world, name=name, username=username, profile=profile)

@@ -98,7 +98,7 @@ def test_whoever_is_not_signed_in_does_that_first_and_comes_back(reader: Reader)
     answer = reader.served.get(ask())
     assert (answer.status, answer.headers["Location"]) == (303, f"/sign-in?next={quote(ask(), safe='')}")
     assert len(fetched) == before, "nothing is fetched for strangers"
-    form = reader.served.get(answer.headers["Location"]).page.one("input", name="next")
+    form = reader.served.get(answer.headers["Location"]).page.all("input", name="next")[0]
     again = reader.page(form.attributes["value"])
     assert again.status == 200
     # Nor for a program with a token.

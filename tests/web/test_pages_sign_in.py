@@ -1,4 +1,4 @@
-"""Signing in for reading: a good token becomes a cookie that only this browser and only our pages can use."""
+"""Signing in: a good token, or a name and its password, become a cookie of this browser, for our pages only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from http.cookies import SimpleCookie
 import pytest
 from aiohttp.test_utils import TestClient
 
+from fedcoop.flow import accounts
 from fedcoop.web.admission import Rates
 from fedcoop.web.pages import HtmlPages
 from fedcoop.web.services import Services
+from tests.flow.federation import Passwords
 from tests.web.conftest import ALICE, ALICES_TOKEN, BASE, FakeReader, Serve, a_token
 from tests.web.pages_server import Served
 
@@ -57,6 +59,7 @@ async def test_a_wrong_token_is_said_beside_the_field_and_not_repeated(services:
     assert answer.status == 422
     assert "Ce jeton n’est pas de cette coopérative." in text
     assert 'aria-describedby="token-error token-hint"' in text
+    assert 'id="password-error"' not in text
     assert "wr" not in text.partition('name="token"')[2].partition(">")[0]
     assert "Set-Cookie" not in answer.headers
 
@@ -193,3 +196,101 @@ async def test_what_is_no_sign_in_form_is_refused(
 ):
     client = await serve(services)
     assert (await client.post("/sign-in", **sent)).status == status  # type: ignore[arg-type]
+
+
+# -- by name and password ----------------------------------------------------------------------------------------
+
+GOOD = "trois vélos bleus"
+
+
+@pytest.fixture(scope="module")
+def zoe(served: Served) -> str:
+    """Zoé, who has set a password; her name."""
+    world = served.scene.nantes.world
+
+    async def open_account() -> None:
+        actor = accounts.actor_of("zoe-le-g", world.instance)
+        made = await accounts.invite(world, actor, "member")
+        await accounts.accept(world, made.secret, GOOD)
+
+    served.run(open_account())
+    return "zoe-le-g"
+
+
+def test_a_name_and_its_password_are_a_sign_in_of_its_own(served: Served, zoe: str):
+    answer = served.post("/sign-in", {"name": f" @{zoe.upper()} ", "password": GOOD, "next": "/missions"})
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_session"]
+    assert (answer.status, answer.headers["Location"], answer.headers["Cache-Control"]) == (
+        303, "/missions", "no-store",
+    )  # fmt: skip
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
+    page = served.get("/account", language="en", Cookie=f"fedcoop_session={cookie.value}")
+    assert "Zoé Le G." in page.words
+    assert served.get("/operator/peers", Cookie=f"fedcoop_session={cookie.value}").status == 403
+
+
+def test_a_cookie_of_before_ends_when_somebody_signs_in(served: Served, zoe: str):
+    def enter(**headers: str) -> str:
+        answer = served.post("/sign-in", {"name": zoe, "password": GOOD}, **headers)
+        return SimpleCookie(answer.headers["Set-Cookie"])["fedcoop_session"].value
+
+    planted = enter()
+    fresh = enter(Cookie=f"fedcoop_session={planted}")
+    assert fresh != planted
+    assert served.get("/account", Cookie=f"fedcoop_session={planted}").status == 303
+    assert served.get("/account", Cookie=f"fedcoop_session={fresh}").status == 200
+
+
+@pytest.mark.parametrize("name", ["zoe-le-g", "nobody", "", "malo"])
+def test_why_somebody_is_not_let_in_is_told_to_nobody(served: Served, zoe: str, name: str):
+    answer = served.post("/sign-in", {"name": name, "password": "quatre<b>vélos", "next": "/missions"})
+    assert answer.status == 422
+    assert "Set-Cookie" not in answer.headers
+    assert (
+        answer.page.one("p", id="password-error").text
+        == "Ce nom et ce mot de passe ne vont pas ensemble ici."
+    )
+    assert answer.page.one("input", id="name").attributes["value"] == name
+    assert "quatre" not in answer.text
+    without_name = answer.text.replace(f'value="{name}"', "")
+    assert without_name == served.post(
+        "/sign-in", {"name": zoe, "password": "x", "next": "/missions"}
+    ).text.replace(f'value="{zoe}"', "")
+
+
+def test_another_sites_form_signs_nobody_in_with_a_password(served: Served, zoe: str):
+    answer = served.post("/sign-in", {"name": zoe, "password": GOOD}, Origin="https://elsewhere.example")
+    assert (answer.status, "Set-Cookie" in answer.headers) == (403, False)
+
+
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+async def test_a_name_is_tried_so_often_from_wherever_and_then_not_even_with_the_right_password(
+    services: Services, serve: Serve, name: str
+):
+    hasher = Passwords()
+    world = replace(services.world, passwords=hasher)
+    rates = Rates(sign_in_per_account=(3, timedelta(hours=1)), trusted_proxies=frozenset({"127.0.0.1"}))
+    client = await serve(replace(services, world=world, pages=HtmlPages(world), rates=rates))
+
+    async def attempt(n: int) -> tuple[int, str | None]:
+        headers = {**FORM, "X-Forwarded-For": f"192.0.2.{n}"}
+        answer = await client.post("/sign-in", data={"name": name, "password": "x" * 12}, headers=headers)
+        return answer.status, answer.headers.get("Retry-After")
+
+    assert [status for status, _ in [await attempt(n) for n in range(5)]] == [422, 422, 422, 429, 429]
+    assert (await attempt(9))[1] == "1200"
+    assert len(hasher.looked) == 3, "whoever has to wait costs no hash"
+
+
+async def test_an_address_tries_so_many_names_and_no_more(services: Services, serve: Serve):
+    world = replace(services.world, passwords=Passwords())
+    rates = Rates(sign_in_per_address=(3, timedelta(minutes=5)), trusted_proxies=frozenset({"127.0.0.1"}))
+    client = await serve(replace(services, world=world, pages=HtmlPages(world), rates=rates))
+    headers = {**FORM, "X-Forwarded-For": "192.0.2.7"}
+    statuses = [
+        (await client.post("/sign-in", data={"name": f"n{n}", "password": "x"}, headers=headers)).status
+        for n in range(5)
+    ]
+    assert statuses == [422, 422, 422, 429, 429]
+    text = await (await client.post("/sign-in", data={"name": "a", "password": "x"}, headers=headers)).text()
+    assert "Il y a eu trop d’essais. Attendez" in text
