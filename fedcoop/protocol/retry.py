@@ -30,6 +30,8 @@ _PARKING: Final = frozenset({"not-in-allow-list"})
 """Problems that an operator will mend: the lane waits for the peer's state to change, or for the horizon."""
 _PASSING: Final = frozenset({401, 408, 425, 429})
 """Client errors that another try may not meet: our key may be cached, the peer may be busy."""
+_AWAY: Final = frozenset({408, 425, 429, 502, 504})
+"""Answers that say nothing about the message: there is too much, or nobody behind the proxy."""
 _NEVER: Final = frozenset({501})
 """Server errors that another try will meet again."""
 _ERASING: Final = frozenset({"Delete", "Undo"})
@@ -85,12 +87,13 @@ def verdict_on_carried(status: int, problem: str | None) -> Verdict:
     """Return what an answer means for somebody else's words, which we have only brought.
 
     What the peer decides about their author, or cannot find of the author's, is none of our business with the peer: it
-    never keeps back what we have to say ourselves. Only a peer that is too busy for anything is asked again.
+    never keeps back what we have to say ourselves. Only a peer that is too busy for anything, or out of its proxy's
+    reach, is asked again.
     """
     if 200 <= status < 300:
         return "delivered"
-    busy = status == 429 or (status == 503 and problem == "unavailable")
-    return "retry" if busy else "refused"
+    away = status in _AWAY or (status == 503 and problem in (None, "unavailable"))
+    return "retry" if away else "refused"
 
 
 def is_silence(status: int | None, retry_after: int | None) -> bool:

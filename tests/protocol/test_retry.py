@@ -214,6 +214,10 @@ def test_every_problem_of_the_vocabulary_has_its_verdict():
         (500, None, "refused"),
         (503, "key-unreachable", "refused"),
         (503, "unavailable", "retry"),
+        (503, None, "retry"),
+        (502, None, "retry"),
+        (504, None, "retry"),
+        (408, None, "retry"),
         (429, None, "retry"),
     ],
 )
