@@ -20,10 +20,10 @@ IMPLEMENTED: Final = tuple(
 )
 """Those between people of two co-ops; that of the co-ops themselves is walked in tests/protocol/test_agreements.py."""
 
-NEVER: Final = {row.activity for row in AUTHORISATION} - {
-    row.activity for row in AUTHORISATION if row.implemented
+NEVER: Final = {row.activity for row in AUTHORISATION if row.lifecycle is not None} - {
+    row.activity for row in AUTHORISATION if row.lifecycle is not None and row.implemented
 }
-"""Activities that this release does for nothing at all."""
+"""Activities that this release does for no lifecycle at all; outside of them a Flag is a report between servers."""
 
 Walk: TypeAlias = tuple[Edge, ...]
 
