@@ -25,6 +25,8 @@ PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf
 WITHOUT_A_TEST_OF_ITS_OWN: Final = {
     "fedcoop/__main__.py": "one line; the tests of the command line run it",
     "fedcoop/errors.py": "names only; tests/web/test_errors.py walks the tree",
+    "fedcoop/flow/brought.py": "the receiving half of relays; tests/flow/test_relays.py",
+    "fedcoop/flow/taking_in.py": "the second half of what arrives; tests/flow/test_inbound.py",
     "fedcoop/ports.py": "protocols and records; every implementation's tests are its tests",
     "fedcoop/protocol/messages.py": "records only; mypy and the stages' own tests hold them",
     "fedcoop/protocol/model.py": "generated; tests/vocab compares it with its sources",

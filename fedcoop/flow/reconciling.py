@@ -17,8 +17,9 @@ from typing import Any
 
 from fedcoop.errors import FedcoopError, Malformed, Misconfigured, NotFound, TryLater
 from fedcoop.flow.catchup import REACHED, inbox_of
-from fedcoop.flow.inbound import authenticated, receive_carried
+from fedcoop.flow.inbound import authenticated
 from fedcoop.flow.peering import admit
+from fedcoop.flow.taking_in import receive_carried
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import DeliveryQuery, Reader, StoredActivity, Transaction
 from fedcoop.protocol import strict_json

@@ -20,10 +20,10 @@ import structlog
 
 from fedcoop.errors import Conflict, Forbidden, NotFound, Unverified
 from fedcoop.flow.founding import check_unfounded, public_keys
-from fedcoop.flow.inbound import Receipt, same_words
 from fedcoop.flow.keys import first_history
 from fedcoop.flow.peering import admit, refusal_of
 from fedcoop.flow.saying import say_as_server
+from fedcoop.flow.taking_in import Receipt, same_words
 from fedcoop.flow.verifying import by_signature, courier_and_author, opened
 from fedcoop.flow.world import Relaying, World
 from fedcoop.ports import Reader, Relayed, Subscriber, Transaction

@@ -5,7 +5,7 @@
     answered            its answer to our Follow
     report              it brought something that was not as its author had said it
 
-A relay is trusted for transport alone: what it brings passes `flow/inbound.py` by its author's proof.
+A relay is trusted for transport alone: what it brings passes `flow/brought.py` by its author's proof.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from fedcoop.flow import inbound
-from fedcoop.flow.inbound import Receipt
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.flow.world import World
 from fedcoop.ports import Reader
 from fedcoop.protocol.messages import RawRequest

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aiohttp import web
 
 from fedcoop.flow import relaying
-from fedcoop.flow.inbound import Receipt
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.flow.world import World
 from fedcoop.protocol.messages import RawRequest
 from fedcoop.web import actors, api, collections, inbox, objects, outbox

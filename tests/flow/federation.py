@@ -26,10 +26,11 @@ from fedcoop.errors import FedcoopError, Gone, Misconfigured, NotFound, TryLater
 from fedcoop.flow import founding, relaying
 from fedcoop.flow.c2s import submit
 from fedcoop.flow.founding import Newcomer, NewMember
-from fedcoop.flow.inbound import Receipt, receive
+from fedcoop.flow.inbound import receive
 from fedcoop.flow.outbound import Published, serve_lane
 from fedcoop.flow.reading import read_history, read_object, readers_for, standing_alone
 from fedcoop.flow.synchronising import partial
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.flow.visiting import visitor_of
 from fedcoop.flow.world import Instance, Relaying, World
 from fedcoop.ports import Answer, BoardQuery, Lane, Transaction

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fedcoop.errors import FedcoopError
-from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.reading import read_history
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.history import verify_history
 from tests.flow.federation import Coop, Federation, Ring, settle

@@ -11,8 +11,8 @@ import pytest
 
 from fedcoop.errors import Conflict, FedcoopError, Forbidden, Misconfigured, NotFound
 from fedcoop.flow import founding, relaying
-from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.relaying import decide, receive, subscribers
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.limits import MAX_SUBSCRIBERS
 from fedcoop.protocol.messages import RawRequest

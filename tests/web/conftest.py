@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fedcoop.errors import FedcoopError, Malformed
 from fedcoop.flow import c2s, inbound
 from fedcoop.flow.access import first_token
-from fedcoop.flow.inbound import Receipt
 from fedcoop.flow.outbound import Published as Said
+from fedcoop.flow.taking_in import Receipt
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import (
     Account,
