@@ -93,7 +93,7 @@ def lookup(
         found = await reading.lookup(iri, actor=own, world=world)
         if not provenance:
             return dict(found)
-        return {**found, "fedcoopProvenance": await reading.came(iri, actor=own, world=world)}
+        return {**found, "fedcoopProvenance": await reading.came(iri, actor=own, world=world, operator=True)}
 
     try:
         document = in_world(stored, find)

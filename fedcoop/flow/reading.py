@@ -9,7 +9,7 @@ from fedcoop.errors import Gone, NotFound
 from fedcoop.flow.peering import standing
 from fedcoop.flow.visiting import Asking, Visitor
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Reader, StoredActivity, StoredObject
+from fedcoop.ports import Provenance, Reader, StoredActivity, StoredObject
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.audience import local_readers, peer_readers
 from fedcoop.protocol.build import contexts
@@ -77,27 +77,29 @@ def standing_alone(obj: StoredObject, world: World) -> Document:
 async def read_activity_document(iri: str, *, actor: Asking, world: World) -> Document:
     """Return the activity `iri` as it was signed, if `actor` may read it. Raises NotFound."""
 
-    async def find(reader: Reader) -> Document | None:
-        stored = await reader.activity(iri)
-        # (1) A report is for the operator, on the command line: neither who is reported nor anybody else reads it.
-        if stored is None or stored.type == FLAG:
-            return None
-        document = strict_json.loads(stored.body)
-        chain = await reader.chain(iri)
-        # (2) What moves an engagement is for its parties.
-        if chain is not None and chain.kind == "Engagement":
-            return document if is_party(actor, chain, world.instance) else None
-        # (3) Everything else is for whom it is addressed to, and for whoever said it.
-        addressed = recipients(document)
-        local = frozenset(r for r in addressed if world.instance.hosts(r))
-        allowed = local_readers(addressed, base=world.instance.base, local_actors=local)
-        elsewhere = peer_readers(addressed, base=world.instance.base) if stored.local else ()
-        return document if may_read(actor, (*allowed, *elsewhere), stored.actor, world.instance) else None
-
-    found = await world.store.read(find)
+    found = await world.store.read(lambda reader: _activity_for(reader, iri, actor, world.instance))
     if found is None:
         raise NotFound("not-found", "There is nothing here that you may read.", received=iri)
     return found
+
+
+async def _activity_for(reader: Reader, iri: str, actor: Asking, instance: Instance) -> Document | None:
+    """Return the activity `iri` as it was signed; None when there is none that `actor` may read."""
+    stored = await reader.activity(iri)
+    # (1) A report is for the operator, on the command line: neither who is reported nor anybody else reads it.
+    if stored is None or stored.type == FLAG:
+        return None
+    document = strict_json.loads(stored.body)
+    chain = await reader.chain(iri)
+    # (2) What moves an engagement is for its parties.
+    if chain is not None and chain.kind == "Engagement":
+        return document if is_party(actor, chain, instance) else None
+    # (3) Everything else is for whom it is addressed to, and for whoever said it.
+    addressed = recipients(document)
+    local = frozenset(r for r in addressed if instance.hosts(r))
+    allowed = local_readers(addressed, base=instance.base, local_actors=local)
+    elsewhere = peer_readers(addressed, base=instance.base) if stored.local else ()
+    return document if may_read(actor, (*allowed, *elsewhere), stored.actor, instance) else None
 
 
 async def read_history(iri: str, *, actor: Asking, world: World) -> Document:
@@ -176,15 +178,26 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     return {**document, "fedcoopChain": {**state, "peers": told} if told else state}
 
 
-async def came(iri: str, *, actor: str | None, world: World) -> list[dict[str, str]]:
+async def came(iri: str, *, actor: str | None, world: World, operator: bool = False) -> list[dict[str, str]]:
     """Return by what way what we have of `iri` came (F22): `{"activity", "way", "via", "key", "at"}`, in order.
+
+    `operator`: every row, as on the command line.
 
     Raises:
         NotFound: there is no such thing, or not for this reader.
     """
     # (1) Who may not see a thing does not learn where it comes from either.
     await lookup(iri, actor=actor, world=world)
-    found = await world.store.read(lambda reader: reader.provenance(iri))
+
+    async def shown(reader: Reader) -> list[Provenance]:
+        found = await reader.provenance(iri)
+        # (2) Nor does who sees somebody learn who follows or reports them: of each row its activity decides.
+        return [
+            one
+            for one in found
+            if operator or await _activity_for(reader, one.activity_id, actor, world.instance) is not None
+        ]
+
     return [
         {
             "activity": one.activity_id,
@@ -193,7 +206,7 @@ async def came(iri: str, *, actor: str | None, world: World) -> list[dict[str, s
             "key": one.key,
             "at": write_time(one.at),
         }
-        for one in found
+        for one in await world.store.read(shown)
     ]
 
 

@@ -38,6 +38,7 @@ from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.ids import check_id, origin
 from fedcoop.protocol.messages import (
     Activity,
+    Chain,
     Document,
     KeepEvidence,
     PutActor,
@@ -45,6 +46,7 @@ from fedcoop.protocol.messages import (
 )
 from fedcoop.protocol.opening import open_carried
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
+from fedcoop.protocol.reports import FLAG
 
 SHOWS_CREDENTIALS: frozenset[str] = frozenset({"Offer", "Accept"})
 """Activities whose credentials a guard looks at."""
@@ -114,8 +116,8 @@ async def take_in(
         )
         await check_room(tx, activity)
         reactions = await keep(tx, authorised, scene, world=world, now=now, inbox_of=own_inbox)
-        about = authorised.chain.id if authorised.chain is not None else activity.object_id or activity.id
-        await tx.put_provenance(Provenance(activity.id, about, came.way, came.via, came.key, now))
+        way = Provenance(activity.id, _about(activity, authorised.chain), came.way, came.via, came.key, now)
+        await tx.put_provenance(way)
         await tx.make(onward)
         await answer(tx, reactions, world=world, now=now, keys=keys)
         return Receipt("accepted", activity.id)
@@ -197,6 +199,14 @@ def ignored(activity: Activity, why: str) -> Receipt:
     """Accept without effect, and leave a line from which such messages can be counted (D3)."""
     log.info("inbox.ignored", type=activity.type[:80], origin=origin(activity.actor), why=why)
     return Receipt("ignored", activity.id)
+
+
+def _about(activity: Activity, chain: Chain | None) -> str:
+    """Return under what it is kept how an activity came: the chain that it moves, or the object that it is about."""
+    # (1) A report is not to be found by asking for whom it accuses.
+    if activity.type == FLAG:
+        return activity.id
+    return chain.id if chain is not None else activity.object_id or activity.id
 
 
 async def _passes(tx: Transaction, activity: Activity, scene: Scene, instance: Instance) -> None:

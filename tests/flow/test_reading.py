@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from fedcoop.errors import Gone, NotFound
-from fedcoop.flow import reading
+from fedcoop.flow import reading, reports
 from fedcoop.protocol.build import contexts
 from fedcoop.protocol.history import verify_history
 from fedcoop.protocol.proof import verify_document
-from tests.flow.federation import Federation
+from tests.flow.federation import Federation, settle
 from tests.flow.stories import a_published_mission, an_engagement, plainly, proven
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -227,3 +228,26 @@ async def test_by_what_way_a_thing_came_is_for_whoever_may_see_it(federation: Fe
     for iri in (offer.activity_id, "https://nowhere.example/"):
         with pytest.raises(NotFound):
             await reading.came(iri, actor=None, world=nantes.world)
+
+
+async def test_who_sees_somebody_does_not_learn_who_follows_or_reports_them(federation: Federation):
+    lyon, nantes = federation.lyon, federation.nantes
+    malo, yann = await nantes.member("malo"), await nantes.member("yann")
+    follow = await lyon.post(await lyon.member("awa"), {"type": "Follow", "object": malo})
+    await settle(federation.office)
+    report = await reports.report(lyon.world, malo, (), "Three invoices for one day.")
+    await settle(federation.office)
+    (kept,) = await nantes.world.store.read(lambda reader: reader.provenance(report.id))
+    assert kept.about == report.id
+    # As reports were kept before: found under whom they accuse.
+    other = await reports.report(nantes.world, lyon.id, (), "Three invoices for one day.")
+    old = replace(kept, activity_id=other.id, about=malo)
+    await nantes.world.store.write(lambda tx: tx.put_provenance(old))
+
+    async def told(actor: str, **options: bool) -> list[str]:
+        rows = await reading.came(malo, actor=actor, world=nantes.world, **options)
+        return [row["activity"] for row in rows]
+
+    assert await told(yann) == []
+    assert await told(malo) == [follow.activity_id]
+    assert await told(nantes.id, operator=True) == [follow.activity_id, old.activity_id]

@@ -79,6 +79,7 @@ async def test_the_accused_learns_nothing_of_it(federation: Federation, malo: st
             await read_activity_document(f"{lyon.base}/activities/flag1", actor=reader, world=nantes.world)
         with pytest.raises(NotFound):
             await reading.lookup(f"{lyon.base}/activities/flag1", actor=reader, world=nantes.world)
+        assert await reading.came(malo, actor=reader, world=nantes.world, operator=True) == []
     for box in (malo, nantes.id):
         page = await nantes.world.store.read(lambda r, of=box: r.inbox_page(of, cursor=None, limit=50))
         assert "Flag" not in {item["type"] for item in page.items}
