@@ -22,6 +22,7 @@ from aiohttp import web
 
 from fedcoop.errors import Conflict, FedcoopError, Invalid, NotImplementedYet, RateLimited, Unavailable
 from fedcoop.protocol import limits
+from fedcoop.protocol.visiting import SIGNED_BY
 
 Rate: TypeAlias = tuple[int, timedelta]
 """So many in so long."""
@@ -145,9 +146,14 @@ class Admission:
         self._open_of: dict[str, Room] = {}
 
     def admit_read(self, request: web.Request) -> None:
-        """Count a read of somebody without a token; raise RateLimited when the address has had its share."""
+        """Count a read that is signed or without a token; raise RateLimited when the address has had its share.
+
+        A token is looked up, and bad ones are counted, by whoever reads it; who looks at the signature may not.
+        """
         address = self.address(request)
-        if address is not None and "Authorization" not in request.headers:
+        # (1) A signature is work for us whatever else is sent: a made-up token must not make it free.
+        signed = any(name in request.headers for name in SIGNED_BY)
+        if address is not None and (signed or "Authorization" not in request.headers):
             self._reads.take(address)
 
     def admit_password(self, request: web.Request, account: str) -> None:

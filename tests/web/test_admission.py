@@ -271,3 +271,15 @@ async def test_a_member_is_not_counted(services: Services, reader: FakeReader, s
     headers = {"X-Forwarded-For": "203.0.113.5", "Authorization": "Bearer alices-token"}
     count, _ = limits.READ_RATE_PER_ADDRESS
     assert {(await client.get("/missions/x", headers=headers)).status for _ in range(count + 10)} == {200}
+
+
+@pytest.mark.parametrize("signed", ["Signature", "Signature-Input"])
+def test_what_is_signed_is_counted_whatever_else_it_bears(signed: str):
+    admission = Admission(Rates(reads_per_address=(1, MINUTE)), Seconds())
+    token = {"Authorization": "Bearer made-up"}
+    for _ in range(3):
+        admission.admit_read(a_request(method="GET", headers=token))
+    forged = a_request(method="GET", headers={**token, signed: PEER["Signature"]})
+    admission.admit_read(forged)
+    with pytest.raises(RateLimited):
+        admission.admit_read(forged)
