@@ -15,10 +15,10 @@ from typing import Final
 from fedcoop.errors import RateLimited
 from fedcoop.flow.peering import decide
 from fedcoop.flow.world import World
-from fedcoop.ports import Decision, Reader, Stranger, Transaction
+from fedcoop.ports import Decision, Reader, Transaction
 from fedcoop.protocol.agreements import IN_FORCE, LIVE, kept, other_party, state_at
 from fedcoop.protocol.ids import origin
-from fedcoop.protocol.limits import MAX_PROPOSALS, PROPOSAL_EVERY, STRANGERS_PER_MINUTE
+from fedcoop.protocol.limits import MAX_PROPOSALS, PROPOSAL_EVERY
 from fedcoop.protocol.messages import Activity, Chain
 from fedcoop.protocol.policy import AFTER_AN_AGREEMENT, AGREEMENT, STEPS_DOWN, PeerState, admitted
 
@@ -37,7 +37,7 @@ async def may_speak_of_agreement(world: World, activity: Activity) -> bool:
     """
     now, instance, host = world.clock(), world.instance, origin(activity.actor)
 
-    async def look(reader: Reader) -> Stranger | bool:
+    async def look(reader: Reader) -> bool | None:
         known = await reader.chain(activity.object_id or activity.id)
         # (1) Whoever is party to an agreement that is not over goes on with it.
         if known is not None:
@@ -52,20 +52,24 @@ async def may_speak_of_agreement(world: World, activity: Activity) -> bool:
         # (3) One of each server, and so many in all: what waits is an operator's to read.
         if host in waiting or len(waiting) >= MAX_PROPOSALS:
             raise _later("Proposals wait here for an answer; no more are taken for now.", timedelta(days=1))
-        # (4) Each costs a fetch, so one server's are looked at once in a while, (5) and few of all servers in a minute.
-        seen = await reader.stranger(host)
-        if seen is not None and now - seen.last_at < PROPOSAL_EVERY:
-            raise _later("You came just now.", PROPOSAL_EVERY)
-        lately = [s for s in await reader.strangers() if now - s.last_at < timedelta(minutes=1)]
-        if len(lately) >= STRANGERS_PER_MINUTE:
-            raise _later("Too many came just now whom nobody knows here.", timedelta(minutes=1))
-        return Stranger(host, seen.first_at if seen else now, now, (seen.times if seen else 0) + 1)
+        return None
 
-    found = await world.store.read(look)
-    if isinstance(found, bool):
-        return found
-    await world.store.write(lambda tx: tx.put_stranger(found))
+    decided = await world.store.read(look)
+    if decided is not None:
+        return decided
+    # (1) One server's are read once in a while: only what was found to be its own counts against it.
+    if world.looks.came(host, now):
+        raise _later("You came just now.", PROPOSAL_EVERY)
+    # (2) Each costs a fetch, so there are so many in a minute, whoever is named.
+    if not world.looks.look(now):
+        raise _later("Too many came just now whom nobody knows here.", timedelta(minutes=1))
     return True
+
+
+def was_signed(world: World, activity: Activity) -> None:
+    """Remember that what a co-op proposes that nobody decided about was found to be its own."""
+    if activity.type == "Offer":
+        world.looks.found(origin(activity.actor), world.clock())
 
 
 async def _waiting(reader: Reader, now: datetime) -> frozenset[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fedcoop.errors import Forbidden, NotFound
 from fedcoop.flow import relays
-from fedcoop.flow.agreeing import may_speak_of_agreement
+from fedcoop.flow.agreeing import may_speak_of_agreement, was_signed
 from fedcoop.flow.brought import brought
 from fedcoop.flow.peering import admit, knocked, refusal_of
 from fedcoop.flow.synchronising import notice
@@ -49,6 +49,7 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
     if relay is not None:
         return await brought(claimed, relay, world=world, now=now)
     check_forwarded(claimed, allow_origins=instance.allow_origins)
+    undecided = False
     try:
         await world.store.read(lambda reader: _admit(reader, claimed, inbox_of, instance))
     except Forbidden as refusal:
@@ -58,10 +59,13 @@ async def receive(request: RawRequest, *, inbox_of: str | None, world: World) ->
         if not await may_speak_of_agreement(world, claimed.activity):
             await knocked(world, origin(claimed.activity.actor))
             raise
+        undecided = True
     if await is_about_a_stranger(claimed.activity, world):
         return ignored(claimed.activity, "an actor that we never knew")
     if claimed.forwarder is None:
         verified = await by_signature(world, claimed, now)
+        if undecided:
+            was_signed(world, claimed.activity)
         came = Came("delivered", origin(claimed.activity.actor), claimed.key_id)
     else:
         verified = await courier_and_author(world, claimed, now)

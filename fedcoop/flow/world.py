@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fedcoop.flow.agenda import Agenda
+from fedcoop.flow.looks import Looks
 from fedcoop.ports import (
     Asker,
     Clock,
@@ -94,5 +95,7 @@ class World:
     """None where nobody is asked."""
     agenda: Agenda = field(default_factory=Agenda)
     """Whose followers are to be compared."""
+    looks: Looks = field(default_factory=Looks)
+    """How often strangers' keys were fetched for their proposals."""
     passwords: PasswordHasher | None = None
     """None where nobody signs in with a password."""

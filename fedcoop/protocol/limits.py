@@ -358,6 +358,10 @@ MAX_PROPOSALS: Final = 20
 PROPOSAL_EVERY: Final = timedelta(minutes=5)
 """A server that nobody decided about has a proposal of it verified at most this often: that costs us a fetch."""
 
+LOOKS_PER_MINUTE: Final = 150
+"""Keys fetched in a minute for what servers propose that nobody decided about: more than one address alone is let
+to ask for (`INBOX_RATE_PER_ADDRESS`), so that it does not keep all others out."""
+
 PROPOSAL_LIFE: Final = timedelta(days=30)
 """A federation agreement that nobody has answered by then is proposed no more."""
 

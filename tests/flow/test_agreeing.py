@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from fedcoop.errors import FedcoopError, Forbidden
+from fedcoop.errors import FedcoopError, Forbidden, Unverified
 from fedcoop.flow.federating import accept, agreements, end, propose, reject
 from fedcoop.flow.peering import decide_peer, dossiers
 from fedcoop.protocol import strict_json
-from tests.flow.federation import Coop, Federation, settle
+from tests.flow.federation import Coop, Federation, Ring, settle
 from tests.flow.strangers import agreed, proposed, state_of
 
 # -- the operator's own decisions -----------------------------------------------------------------------------------
@@ -147,13 +148,27 @@ async def test_a_server_of_which_a_proposal_waits_is_not_read_again(strangers: F
     assert [c.state for c in await agreements(nantes.world)] == ["ended", "proposed"]
 
 
-async def test_one_server_has_its_proposals_read_once_in_a_while(strangers: Federation):
-    lyon, nantes = strangers.lyon, strangers.nantes
+async def test_what_anybody_says_in_its_name_keeps_no_server_from_proposing(strangers: Federation):
+    lyon, nantes, alpes = strangers.lyon, strangers.nantes, strangers.alpes
     await decide_peer(lyon.world, nantes.base, "allowed")
     await lyon.say(lyon.id, "Follow", nantes.id)
     assert strangers.office.posts[-1][2] == 403
-    assert (await offered(strangers, nantes))[0] == 403, "behind the Follow, which is parked"
-    body = (await lyon.history((await agreements(lyon.world))[0].id))[0]
+    chain = await propose(lyon.world, nantes.base, terms={})
+    body = json.dumps((await lyon.history(chain.id))[0]).encode()
+    for _ in range(2):
+        forger = Ring(itertools.count(70), {lyon.id: alpes.ring.keys[alpes.id]})
+        with pytest.raises(Unverified):
+            await nantes.receive(body, sender=lyon.id, ring=forger)
+    assert (await nantes.receive(body, sender=lyon.id, ring=lyon.ring)).outcome == "accepted"
+
+
+async def test_one_server_has_its_proposals_read_once_in_a_while(strangers: Federation):
+    lyon, nantes = strangers.lyon, strangers.nantes
+    await proposed(strangers)
+    await end(lyon.world, nantes.base)
+    await settle(strangers.office)
+    assert (await offered(strangers, nantes))[0] == 429
+    body = (await lyon.history((await agreements(lyon.world))[-1].id))[0]
     with pytest.raises(FedcoopError) as refusal:
         await nantes.receive(json.dumps(body).encode(), sender=lyon.id, ring=lyon.ring)
     assert refusal.value.code == "rate-limited"
@@ -163,7 +178,7 @@ async def test_one_server_has_its_proposals_read_once_in_a_while(strangers: Fede
 
 
 async def test_few_strangers_are_read_in_a_minute(strangers: Federation, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("fedcoop.flow.agreeing.STRANGERS_PER_MINUTE", 1)
+    monkeypatch.setattr("fedcoop.flow.looks.LOOKS_PER_MINUTE", 1)
     await propose(strangers.alpes.world, strangers.nantes.base, terms={})
     await settle(strangers.office)
     assert await offered(strangers, strangers.nantes) == (429, False)
