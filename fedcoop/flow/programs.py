@@ -21,7 +21,7 @@ from typing import TypeAlias
 from fedcoop.errors import Invalid, Unverified
 from fedcoop.flow.access import NewToken, hash_token
 from fedcoop.flow.world import World
-from fedcoop.ports import Grant, Token, Transaction
+from fedcoop.ports import Grant, Reader, Token, Transaction
 from fedcoop.protocol import limits, oauth, scopes
 from fedcoop.protocol.oauth import Ask, Client
 
@@ -52,7 +52,7 @@ async def client_of(client_id: str, world: World) -> Client:
 
 async def may_give(session: Token, world: World) -> tuple[str, ...]:
     """Return the scopes that whoever signed in so could give to a program."""
-    within = await world.store.write(lambda tx: _within(session, tx))
+    within = await world.store.read(lambda reader: _within(session, reader))
     return tuple(name for name in oauth.GRANTABLE if name in within)
 
 
@@ -179,11 +179,11 @@ async def allowed(world: World, actor: str) -> tuple[Token, ...]:
     return tuple(token for token in found if token.kind == "grant" and not _over(token, now))
 
 
-async def _within(session: Token, tx: Transaction) -> tuple[str, ...]:
+async def _within(session: Token, reader: Reader | Transaction) -> tuple[str, ...]:
     """Return the scopes of what the sign-in was begun with; every one where it was begun with no token."""
     if session.begun_with is None:
         return scopes.ALL
-    begun = await tx.token(session.begun_with)
+    begun = await reader.token(session.begun_with)
     if begun is None:
         raise Unverified("token-invalid", "This sign-in has ended.")
     return begun.scopes

@@ -123,6 +123,10 @@ class HttpFetcher(Fetcher):
             named=False,
         )
         self._slots = Slots(each=limits.MAX_FETCHES_PER_HOST, total=limits.MAX_FETCHES_AT_ONCE)
+        # What members have fetched waits among itself: keys and missions do not wait for it.
+        self._program_slots = Slots(
+            each=limits.MAX_CLIENT_FETCHES_PER_HOST, total=limits.MAX_CLIENT_FETCHES_AT_ONCE
+        )
 
     async def actor(self, actor_id: str) -> Document:
         """Return the actor document whose `id` is `actor_id` (redirects within its origin only).
@@ -242,9 +246,10 @@ class HttpFetcher(Fetcher):
         # encoded=True: the bytes that were checked are the bytes that are asked for.
         target = yarl.URL(ids.without_fragment(url), encoded=True)
         headers = {**signed, "Accept": errand.accept}
+        slots = self._program_slots if errand is self._program else self._slots
         try:
             async with (
-                self._slots.hold(ids.origin(url)),
+                slots.hold(ids.origin(url)),
                 self._session.get(target, headers=headers, allow_redirects=False) as response,
             ):
                 if response.status in REDIRECTS and "Location" in response.headers:

@@ -455,6 +455,15 @@ MAX_GRANTS: Final = 50
 MAX_CLIENT_DOCUMENT: Final = 16 * KIB
 """Bytes of the document that says who a program is; three times what its draft says is plenty."""
 
+MAX_CLIENT_FETCHES_PER_HOST: Final = 2
+"""Documents of programs fetched from one host at the same time."""
+
+MAX_CLIENT_FETCHES_AT_ONCE: Final = 8
+"""Documents of programs being fetched in all, apart from `MAX_FETCHES_AT_ONCE`: slow ones hold up no federation."""
+
+CONSENT_RATE_PER_MEMBER: Final = (30, timedelta(minutes=5))
+"""Times that one member opens or answers the page that asks for leave: each is a fetch where somebody else says."""
+
 MAX_REDIRECT_URIS: Final = 16
 """Addresses that a program may declare to return to: one for each of its doors."""
 

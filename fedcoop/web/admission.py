@@ -37,6 +37,7 @@ class Rates:
     reads_per_address: Rate = limits.READ_RATE_PER_ADDRESS
     sign_in_per_address: Rate = limits.SIGN_IN_RATE_PER_ADDRESS
     programs_per_address: Rate = limits.OAUTH_RATE_PER_ADDRESS
+    consents_per_member: Rate = limits.CONSENT_RATE_PER_MEMBER
     sign_in_per_account: Rate = limits.SIGN_IN_RATE_PER_ACCOUNT
     open_per_address: int = limits.MAX_INBOUND_PER_PEER
     open_in_all: int = limits.MAX_INBOUND_BACKLOG
@@ -137,6 +138,7 @@ class Admission:
         self.rates = rates
         self.sign_in = Allowance(rates.sign_in_per_address, now)
         self.programs = Allowance(rates.programs_per_address, now)
+        self.consents = Allowance(rates.consents_per_member, now)
         self._accounts = Allowance(rates.sign_in_per_account, now)
         self._reads = Allowance(rates.reads_per_address, now)
         self._peers = Allowance(rates.inbox_per_peer, now)

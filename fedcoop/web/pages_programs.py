@@ -19,6 +19,7 @@ from fedcoop.ports import Token
 from fedcoop.protocol import oauth, scopes
 from fedcoop.protocol.oauth import AUTHORIZE, Ask
 from fedcoop.web import auth, forms, negotiation
+from fedcoop.web.admission import ADMISSION
 from fedcoop.web.pages_frame import HEADERS, Frame
 from fedcoop.web.pages_text import words
 
@@ -60,6 +61,7 @@ class Programs:
         Raises:
             Invalid, Malformed: the request is no good, and is answered here (`client-unknown`, `redirect-mismatch`,
                 `authorization-request`).
+            RateLimited: the member has asked too often.
         """
         session = await auth.signed_in(request)
         # (1) Nothing is fetched for strangers: a document is, for a member, and the member may be asked who did it.
@@ -114,6 +116,8 @@ class Programs:
         return _go_on(ALLOWED)
 
     async def _asked(self, request: web.Request, session: Token) -> Ask:
+        # (1) Each look at a request is a fetch where somebody else says: one member makes us make so many.
+        request.app[ADMISSION].consents.take(session.actor)
         sent = oauth.once(request.query.items())
         client = await programs.client_of(sent.get("client_id", ""), self._world)
         return oauth.read_ask(sent, client, within=await programs.may_give(session, self._world))

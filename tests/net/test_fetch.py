@@ -714,3 +714,28 @@ async def test_a_programs_document_inside_our_network_is_not_asked_for(fetcher: 
 async def test_a_programs_server_that_is_broken_may_answer_later(fetcher: HttpFetcher, stranger: Stranger):
     with pytest.raises(Unavailable):
         await fetcher.client_document(served(stranger, status=503))
+
+
+async def test_programs_and_the_federation_do_not_wait_for_each_other(
+    fetcher: HttpFetcher, stranger: Stranger
+):
+    full, go_on, asked = asyncio.Event(), asyncio.Event(), 0
+
+    async def slow(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked == limits.MAX_CLIENT_FETCHES_PER_HOST:
+            full.set()
+        await go_on.wait()
+        return web.Response(status=404)
+
+    stranger.pages["/slow"] = slow
+    actor = stranger.actor()["id"]
+    many = limits.MAX_CLIENT_FETCHES_PER_HOST + limits.MAX_FETCHES_PER_HOST + 2
+    slow_ones = [asyncio.create_task(fetcher.client_document(f"{stranger.base}/slow")) for _ in range(many)]
+    async with asyncio.timeout(2):
+        await full.wait()
+        assert (await fetcher.actor(actor))["id"] == actor
+    assert asked == limits.MAX_CLIENT_FETCHES_PER_HOST
+    go_on.set()
+    await asyncio.gather(*slow_ones, return_exceptions=True)

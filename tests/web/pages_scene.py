@@ -108,7 +108,12 @@ class Scene:
         folder = ROOT / "vocab"
         files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
         world = self.nantes.world
-        rates = Rates(reads_per_address=many, sign_in_per_address=many, sign_in_per_account=many)
+        rates = Rates(
+            reads_per_address=many,
+            sign_in_per_address=many,
+            sign_in_per_account=many,
+            consents_per_member=many,
+        )
         return make_application(Services(world, Published(files), HtmlPages(world), rates))
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from aiohttp import web
 
 from fedcoop.errors import Unverified
 from fedcoop.flow import access
+from fedcoop.web.admission import ADMISSION, Admission
 from tests.web.pages_scene import Scene, found_scene
 
 T = TypeVar("T")
@@ -136,6 +137,11 @@ class Served:
         self._thread.join()
         self._loop.close()
         self._socket.close()
+
+    @property
+    def admission(self) -> Admission:
+        """The doors of the server."""
+        return self._runner.app[ADMISSION]
 
     def path(self, iri: str) -> str:
         """Return the path of one of our own ids."""

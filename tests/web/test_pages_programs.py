@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
 from fedcoop.flow import access, programs
+from fedcoop.web.admission import Allowance
 from tests.web.pages_server import Answer, Served
 
 APP = "https://app.example/program.json"
@@ -199,6 +201,18 @@ def test_a_link_says_no_yes(reader: Reader):
     answer = reader.page(f"{ask()}&decision=allow&form={reader.word()}")
     assert answer.status == 200
     assert reader.allowed() == 0
+
+
+def test_one_member_makes_us_fetch_so_often(reader: Reader, monkeypatch: pytest.MonkeyPatch):
+    fields = {"form": reader.word(), "decision": "refuse"}
+    fetched = reader.served.scene.nantes.office.fetched
+    admission = reader.served.admission
+    monkeypatch.setattr(admission, "consents", Allowance((2, timedelta(minutes=5)), lambda: 0.0))
+    assert (reader.page(ask()).status, reader.send(ask(), fields).status) == (200, 303)
+    before = len(fetched)
+    assert (reader.page(ask()).status, reader.send(ask(), fields).status) == (429, 429)
+    assert len(fetched) == before
+    admission.consents.check("https://elsewhere.example/actors/somebody")
 
 
 # -- the list -----------------------------------------------------------------------------------------------
