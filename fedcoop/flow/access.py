@@ -15,8 +15,10 @@ from fedcoop.errors import Forbidden, Invalid, NotFound, Unavailable, Unverified
 from fedcoop.flow.world import Instance, World
 from fedcoop.ports import Reader, Token, Transaction
 from fedcoop.protocol import limits, scopes
-from fedcoop.protocol.messages import Document
+from fedcoop.protocol.messages import Chain, Document
+from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.roles import Right, RoleName, allows
+from fedcoop.protocol.shape import class_of, ids_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,18 +263,35 @@ async def revoke_all(world: World, actor: str) -> int:
 
 
 async def scope_to_say(document: Document, world: World) -> str:
-    """Return the scope that it takes to say `document`: `follow` for what concerns a Follow, otherwise `write`."""
+    """Return the scope that it takes to say `document`.
+
+    `follow` for what concerns a Follow, `operate` for what concerns a federation agreement, otherwise `write`.
+    """
     kind = document.get("type")
     if kind == "Follow":
         return "follow"
     about = document.get("object")
+    shown = [document, *(about if isinstance(about, list) else [about])]
+    # (1) With whom we work, the operator decides: no program is given leave for it, whatever form it gives the message.
+    if any(class_of(one) == AGREEMENT for one in shown if isinstance(one, dict)):
+        return "operate"
+    names = [*ids_of(about), *ids_of(document.get("id"))]
+    # (2) Nor for a step of one that we know, by its own id or by that of a step.
+    chains = await world.store.read(lambda reader: _chains(reader, names))
+    if any(chain.kind == AGREEMENT for chain in chains):
+        return "operate"
     about = about.get("id") if isinstance(about, dict) else about
     if kind in ("Undo", "Accept", "Reject") and isinstance(about, str):
-        # (1) What the object says of itself is not believed: the Follow is the one that we know by that id.
+        # (3) What the object says of itself is not believed: the Follow is the one that we know by that id.
         known = await world.store.read(lambda reader: reader.activity(about))
         if known is not None and known.type == "Follow":
             return "follow"
     return "write"
+
+
+async def _chains(reader: Reader, names: Iterable[str]) -> list[Chain]:
+    found = [await reader.chain(name) for name in names]
+    return [chain for chain in found if chain is not None]
 
 
 def _in_force(token: Token, now: datetime) -> bool:

@@ -281,7 +281,9 @@ async def _owed(
             continue
         host = origin(recipient)
         if host not in reached:
-            if activity.type in ASKS or (between_parties and not answering):
+            # Nobody lets in by an agreement whom the operator has blocked.
+            lets_in = activity.type == "Accept" and _is_agreement(scene)
+            if activity.type in ASKS or lets_in or (between_parties and not answering):
                 raise refusal_of_our_own(peers.get(host), host)
             known = await tx.actor(recipient)
             if host in peers and known is not None:
@@ -298,6 +300,10 @@ async def _owed(
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
     return Copies((*copies, *board), frozenset(kept_back))
+
+
+def _is_agreement(scene: Scene) -> bool:
+    return scene.chain is not None and scene.chain.kind == AGREEMENT
 
 
 def _is_remote(recipient: str, instance: Instance) -> bool:

@@ -18,6 +18,7 @@ from fedcoop.ports import Token
 from fedcoop.protocol import limits
 from fedcoop.protocol.scopes import ALL
 from tests.flow.federation import Coop, Federation
+from tests.flow.strangers import proposed
 
 
 def unused(token: Token) -> Token:
@@ -215,6 +216,23 @@ async def test_what_a_message_needs_is_what_it_is_about(federation: Federation):
         ({"type": ["Follow"]}, "write"),
     ):
         assert await access.scope_to_say(document, world) == scope, document
+
+
+async def test_no_program_says_anything_of_an_agreement(strangers: Federation):
+    name = await proposed(strangers)
+    world = strangers.nantes.world
+    offer = (await strangers.lyon.history(name))[0]["id"]
+    terms = {"fedcoopType": ["FederationAgreement"]}
+    for document in (
+        {"type": "Offer", "object": terms},
+        {"type": ["Offer"], "object": [{**terms, "type": "Object"}]},
+        terms,
+        {"type": "Accept", "object": offer},
+        {"type": "Accept", "object": {"id": offer, "type": "Follow"}},
+        {"type": "Reject", "object": name},
+        {"type": ["Undo"], "object": [{"id": offer}]},
+    ):
+        assert await access.scope_to_say(document, world) == "operate", document
 
 
 # -- sign-ins ----------------------------------------------------------------------------------------------------

@@ -44,6 +44,17 @@ async def test_whom_the_operator_has_blocked_in_the_meantime_is_not_heard(strang
     assert (await nantes.read(name, nantes.id) or {})["agreementState"] == "proposed"
 
 
+async def test_whom_the_operator_has_blocked_is_not_let_in_by_an_answer(strangers: Federation):
+    lyon, nantes = strangers.lyon, strangers.nantes
+    await proposed(strangers)
+    await decide_peer(nantes.world, lyon.base, "blocked", reason="Non.")
+    with pytest.raises(Forbidden) as refusal:
+        await accept(nantes.world, lyon.base)
+    assert refusal.value.code == "blocked"
+    assert await state_of(nantes, lyon) == "blocked"
+    await reject(nantes.world, lyon.base)
+
+
 async def test_a_later_step_does_not_undo_what_the_operator_decided(strangers: Federation):
     lyon, nantes = strangers.lyon, strangers.nantes
     await agreed(strangers)
