@@ -221,6 +221,8 @@ class Subscriber:
     state: SubscriptionState
     wish: Wish
     since: datetime
+    asked_at: datetime
+    """When its last Follow came."""
     decided_at: datetime | None = None
 
 

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import structlog
 
-from fedcoop.errors import Conflict, Forbidden, NotFound, Unverified
+from fedcoop.errors import Conflict, Forbidden, NotFound, RateLimited, TooLarge, Unverified
 from fedcoop.flow.founding import check_unfounded, public_keys
 from fedcoop.flow.keys import first_history
 from fedcoop.flow.peering import admit, refusal_of
+from fedcoop.flow.relays import REFUSED
 from fedcoop.flow.saying import say_as_server
 from fedcoop.flow.taking_in import Receipt, same_words
 from fedcoop.flow.verifying import by_signature, courier_and_author, opened
@@ -29,11 +30,12 @@ from fedcoop.flow.world import Relaying, World
 from fedcoop.ports import Reader, Relayed, Subscriber, Transaction
 from fedcoop.protocol import actors
 from fedcoop.protocol.ids import check_id, origin, same_origin
-from fedcoop.protocol.limits import MAX_SUBSCRIBERS
+from fedcoop.protocol.limits import MAX_SUBSCRIBERS, MAX_SUBSCRIPTION, SUBSCRIBED_EVERY
 from fedcoop.protocol.messages import (
     Activity,
     Claimed,
     Deliver,
+    Document,
     PutActor,
     RawRequest,
     RecordActivity,
@@ -56,6 +58,9 @@ from fedcoop.protocol.relaying import (
 from fedcoop.protocol.shape import PUBLIC, class_of, id_of, ids_of, recipients
 
 USERNAME: Final = "relay"
+
+LISTED: Final = frozenset({"pending", "accepted"})
+"""States in which a server is on the list of subscribers, or waits for it."""
 
 log = structlog.get_logger()
 
@@ -178,17 +183,23 @@ async def _pass_on(
     not_to: set[str],
 ) -> None:
     """Owe a copy to every subscriber who wants it, or an Announce to one of the LitePub style, but none to `not_to`."""
-    wanting = [
-        s
-        for s in await tx.subscribers()
-        if s.state == "accepted" and s.origin not in not_to and any(map(s.wish.takes, facets))
-    ]
+    wanting = [s for s in await _readers(tx, facets) if s.origin not in not_to]
     relay = world.instance.application
     copies = dict.fromkeys(s.inbox for s in wanting if s.style == "mastodon")
     await tx.make([Deliver(activity.id, relay, inbox, activity.body) for inbox in copies])
     told = tuple(dict.fromkeys(s.inbox for s in wanting if s.style == "litepub"))
     if told and activity.type == "Create":
         await say_as_server(tx, world, now, _announcement(str(activity.object_id), world), told)
+
+
+async def _readers(tx: Transaction, facets: tuple[Facets, ...]) -> list[Subscriber]:
+    """Return the subscribers who want something of these facets, less those whom our operator refuses."""
+    refused = {p.origin for p in await tx.peers() if p.state in REFUSED}
+    return [
+        s
+        for s in await tx.subscribers()
+        if s.state == "accepted" and s.origin not in refused and any(map(s.wish.takes, facets))
+    ]
 
 
 # -- announcements: the LitePub style --------------------------------------------------------------------------------
@@ -222,8 +233,7 @@ async def _announced(claimed: Claimed, world: World, now: datetime) -> Receipt:
         if await tx.relayed(iri) is not None:
             return Receipt("duplicate", activity.id)
         await tx.put_relayed(Relayed(iri, owner, facets))
-        subscribers = [s for s in await tx.subscribers() if s.state == "accepted" and s.wish.takes(facets)]
-        inboxes = dict.fromkeys(s.inbox for s in subscribers if s.origin != origin(iri))
+        inboxes = dict.fromkeys(s.inbox for s in await _readers(tx, (facets,)) if s.origin != origin(iri))
         if inboxes:
             await say_as_server(tx, world, now, _announcement(iri, world), tuple(inboxes))
         return Receipt("accepted", activity.id)
@@ -242,23 +252,28 @@ def _announcement(iri: str, world: World) -> dict[str, Any]:
 
 
 async def _relation(claimed: Claimed, world: World, now: datetime) -> Receipt:
-    """A server subscribes or ends it; what it answers to a follow of ours changes nothing."""
+    """A server subscribes or ends it; what it answers to a follow of ours changes nothing.
+
+    Nothing of it is recorded but the subscription: whoever asks may be nobody that anybody decided about.
+    """
     activity = claimed.activity
-    # (1) Anybody may ask, but whom our operator refuses; and each for itself.
-    await world.store.read(lambda reader: _not_refused(reader, claimed, world))
+    # (1) Small, as what it says is.
+    if len(activity.body) > MAX_SUBSCRIPTION:
+        raise TooLarge(
+            "too-large",
+            "This is more than a subscription says.",
+            expected=f"at most {MAX_SUBSCRIPTION} bytes",
+        )
+    # (2) Anybody may ask, but whom our operator refuses, who may still leave; and each for itself.
+    if activity.type != "Undo":
+        await world.store.read(lambda reader: _not_refused(reader, claimed, world))
     if claimed.forwarder is not None:
         raise Forbidden("wrong-party", "A server subscribes for itself.", received=claimed.forwarder)
     verified = await by_signature(world, claimed, now)
     change = {"Follow": _subscribe, "Undo": _unsubscribe}.get(activity.type)
     if change is None:
         return _dropped(activity, "an answer to a relay")
-
-    async def work(tx: Transaction) -> Receipt:
-        if await tx.activity(activity.id) is not None:
-            return Receipt("duplicate", activity.id)
-        return await change(tx, verified, world, now)
-
-    receipt = await world.store.write(work)
+    receipt = await world.store.write(lambda tx: change(tx, verified, world, now))
     world.doorbell.ring()
     return receipt
 
@@ -275,36 +290,56 @@ async def _subscribe(tx: Transaction, verified: Verified, world: World, now: dat
         raise Forbidden(
             "wrong-party", "A server subscribes, not a person.", expected="an Application", received=kind[:80]
         )
-    wish, known = wish_of(activity.raw.get(FILTER)), await tx.subscriber(activity.actor)
-    # (3) A list of those who ask has an end, or it is one more thing to fill.
-    if known is None and len(await tx.subscribers()) >= MAX_SUBSCRIBERS:
+    wish, everybody, host = wish_of(activity.raw.get(FILTER)), await tx.subscribers(), origin(activity.actor)
+    known = next((s for s in everybody if s.origin == host), None)
+    if known is not None and known.follow_id == activity.id:
+        return Receipt("duplicate", activity.id)
+    # (3) One subscription of each server, whatever number of actors it has.
+    if known is not None and known.actor != activity.actor and known.state in LISTED:
+        raise Forbidden("wrong-party", "Your server has subscribed already.", expected=known.actor)
+    # (4) Not every second: each Follow is answered.
+    if known is not None and now - known.asked_at < SUBSCRIBED_EVERY:
+        wait = int(SUBSCRIBED_EVERY.total_seconds())
+        raise RateLimited("rate-limited", "Your server has asked just now.", retry_after=wait)
+    # (5) A list of those who ask has an end, or it is one more thing to fill.
+    if (known is None or known.state not in LISTED) and sum(
+        s.state in LISTED for s in everybody
+    ) >= MAX_SUBSCRIBERS:
         raise Forbidden(
             "not-relayed", "This relay takes no more subscribers.", expected=f"{MAX_SUBSCRIBERS} at most"
         )
-    stored = verified.keys.actor
-    shared = stored.get("endpoints")
-    inbox = shared.get("sharedInbox") if isinstance(shared, Mapping) else None
-    inbox = inbox if isinstance(inbox, str) else str(stored["inbox"])
-    # (4) It is sent things where it lives.
-    if not same_origin(check_id(inbox, allow_origins=world.instance.allow_origins), activity.actor):
+    # (6) It is sent things where it lives.
+    inbox = check_id(_inbox_of(verified.keys.actor), allow_origins=world.instance.allow_origins)
+    if not same_origin(inbox, activity.actor):
         raise Forbidden("foreign-origin", "The inbox lives elsewhere.", received=inbox)
     state: SubscriptionState = "accepted" if relaying_of(world).open else "pending"
-    if known is not None:
+    if known is not None and known.state != "ended":
         state = known.state
+    await _make_room(tx, everybody, known)
     subscriber = Subscriber(
-        activity.actor, origin(activity.actor), inbox, activity.id, style, state, wish,
-        known.since if known else now, known.decided_at if known else None,
+        activity.actor, host, inbox, activity.id, style, state, wish,
+        known.since if known else now, now, known.decided_at if known else None,
     )  # fmt: skip
-    await tx.make(
-        [
-            RecordActivity(activity, local=False, received_at=now, keys=verified.keys),
-            PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at),
-        ]
-    )
+    await tx.make([PutActor(verified.keys.actor, local=False, fetched_at=verified.keys.fetched_at)])
     await tx.put_subscriber(subscriber)
     if state != "pending":
         await _answer(tx, subscriber, world, now)
     return Receipt("accepted", activity.id)
+
+
+def _inbox_of(actor: Document) -> str:
+    shared = actor.get("endpoints")
+    inbox = shared.get("sharedInbox") if isinstance(shared, Mapping) else None
+    return inbox if isinstance(inbox, str) else str(actor["inbox"])
+
+
+async def _make_room(tx: Transaction, everybody: tuple[Subscriber, ...], known: Subscriber | None) -> None:
+    """Forget the server's own earlier row, and of those who are gone the longest gone."""
+    if known is not None:
+        await tx.forget_subscriber(known.actor)
+    gone = [s for s in everybody if s.state not in LISTED and s is not known]
+    for one in sorted(gone, key=lambda s: s.asked_at)[: max(0, len(gone) - MAX_SUBSCRIBERS)]:
+        await tx.forget_subscriber(one.actor)
 
 
 async def _unsubscribe(tx: Transaction, verified: Verified, world: World, now: datetime) -> Receipt:
@@ -315,10 +350,10 @@ async def _unsubscribe(tx: Transaction, verified: Verified, world: World, now: d
     of_us = about is not None and about.get("type") == "Follow" and id_of(about.get("object")) in (
         PUBLIC, world.instance.application,
     )  # fmt: skip
-    if known is None or not (of_us or activity.object_id == known.follow_id):
+    ends = known is not None and known.state in LISTED and (of_us or activity.object_id == known.follow_id)
+    if known is None or not ends:
         return _dropped(activity, "no subscription that it could end")
-    await tx.make([RecordActivity(activity, local=False, received_at=now, keys=verified.keys)])
-    await tx.forget_subscriber(activity.actor)
+    await tx.put_subscriber(replace(known, state="ended"))
     return Receipt("accepted", activity.id)
 
 
@@ -332,7 +367,7 @@ async def decide(actor: str, state: SubscriptionState, *, world: World) -> Subsc
 
     async def work(tx: Transaction) -> Subscriber:
         known = next((s for s in await tx.subscribers() if actor in (s.actor, s.origin)), None)
-        if known is None:
+        if known is None or known.state == "ended":
             raise NotFound("not-found", "Nobody there has asked to subscribe.", received=actor)
         decided = replace(known, state=state, decided_at=now)
         await tx.put_subscriber(decided)
@@ -347,7 +382,8 @@ async def decide(actor: str, state: SubscriptionState, *, world: World) -> Subsc
 
 async def subscribers(world: World) -> tuple[Subscriber, ...]:
     """Return who subscribed or asked to, the oldest first."""
-    return await world.store.read(lambda reader: reader.subscribers())
+    everybody = await world.store.read(lambda reader: reader.subscribers())
+    return tuple(one for one in everybody if one.state != "ended")
 
 
 async def _answer(tx: Transaction, subscriber: Subscriber, world: World, now: datetime) -> None:
@@ -391,7 +427,7 @@ async def _admit(reader: Reader, claimed: Claimed, world: World) -> None:
 async def _not_refused(reader: Reader, claimed: Claimed, world: World) -> None:
     host = claimed.forwarder or origin(claimed.activity.actor)
     peer = await reader.peer(host)
-    if peer is not None and peer.state in ("blocked", "frozen"):
+    if peer is not None and peer.state in REFUSED:
         raise refusal_of(peer, host, contact=f"{world.instance.base}/")
 
 

@@ -100,7 +100,7 @@ async def notice(claimed: Claimed, verified: Verified, *, world: World) -> None:
         return
     ours = await world.store.read(lambda reader: _at(reader, said.actor, instance.base))
     if digest_of(ours) != said.digest:
-        world.agenda.note(said, world.clock())
+        world.agenda.note(said.actor, said, world.clock())
 
 
 async def synchronise(world: World) -> int:

@@ -11,6 +11,7 @@ import structlog
 
 from fedcoop.errors import FedcoopError
 from fedcoop.flow import federating, keys, lists
+from fedcoop.flow.brought import run_errands
 from fedcoop.flow.outbound import publish
 from fedcoop.flow.synchronising import synchronise
 from fedcoop.flow.world import World
@@ -39,6 +40,7 @@ async def run_upkeep(world: World, *, stop: asyncio.Event) -> None:
         await lists.poll(world)
         await tidy(world)
         await synchronise(world)
+        await run_errands(world)
         await look_after_keys(world, retiring=round_ % ROUNDS_BETWEEN_KEYS == 0)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), EVERY)

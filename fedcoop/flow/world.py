@@ -20,6 +20,8 @@ from fedcoop.ports import (
     PasswordHasher,
     Store,
 )
+from fedcoop.protocol import limits
+from fedcoop.protocol.following import Synchronisation
 from fedcoop.protocol.relaying import Wish
 
 
@@ -93,7 +95,21 @@ class World:
     doorbell: Doorbell
     asker: Asker | None = None
     """None where nobody is asked."""
-    agenda: Agenda = field(default_factory=Agenda)
+    agenda: Agenda[Synchronisation] = field(
+        default_factory=lambda: Agenda(
+            of_server=limits.MAX_SYNCHRONISATIONS_OF_PEER,
+            waiting=limits.MAX_SYNCHRONISATIONS_WAITING,
+            every=limits.SYNCHRONISED_EVERY,
+        )
+    )
+    errands: Agenda[str] = field(
+        default_factory=lambda: Agenda(
+            of_server=limits.MAX_ERRANDS_TO_SERVER,
+            waiting=limits.MAX_ERRANDS_WAITING,
+            every=limits.ERRAND_EVERY,
+        )
+    )
+    """Chains that relays named or brought in part, to be read where they live."""
     """Whose followers are to be compared."""
     looks: Looks = field(default_factory=Looks)
     """How often strangers' keys were fetched for their proposals."""

@@ -383,6 +383,27 @@ MAX_RELAY_REPORTS: Final = 100
 MAX_SUBSCRIBERS: Final = 2000
 """Servers that subscribe to a relay of ours or ask to: twice the federations that we know of."""
 
+SUBSCRIBED_EVERY: Final = timedelta(minutes=5)
+"""A server's Follow of a relay of ours is answered at most this often, be it taken back meanwhile."""
+
+MAX_SUBSCRIPTION: Final = 16 * KIB
+"""Bytes of a Follow or Undo at a relay, whose sender nobody may have decided about."""
+
+ERRAND_EVERY: Final = timedelta(minutes=10)
+"""A chain of which a relay brought a part is read at its own server at most this often."""
+
+ERRAND_TIME: Final = timedelta(seconds=30)
+"""For one of these readings, with the keys of those who speak in it."""
+
+MAX_ERRANDS_TO_SERVER: Final = 60
+"""Chains read at one server for relays within ten minutes."""
+
+MAX_ERRANDS_WAITING: Final = 1000
+"""Chains that wait to be read for relays; what is more is brought again by its next step."""
+
+MAX_ERRANDS_AT_ONCE: Final = 16
+"""Of them read in one round of the upkeep."""
+
 READ_RATE_PER_ADDRESS: Final = (300, timedelta(minutes=5))
 """Reads of one address without a token; Mastodon's figure."""
 

@@ -30,7 +30,8 @@ SERVERS: Final = frozenset({"Application", "Service", "Organization", "Group", "
 Style: TypeAlias = Literal["mastodon", "litepub"]
 """How a server subscribes: by a Follow of everybody, or of the relay's actor. The latter is sent Announces."""
 
-SubscriptionState: TypeAlias = Literal["pending", "accepted", "rejected"]
+SubscriptionState: TypeAlias = Literal["pending", "accepted", "rejected", "ended"]
+"""`ended`: it took its Follow back, which is remembered so that it does not begin anew every second."""
 
 FILTER: Final = "relayFilter"
 """Member of a Follow by which a subscriber says what it wants; plain JSON, since the context of version 1 is closed."""

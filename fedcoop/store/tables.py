@@ -333,6 +333,7 @@ subscriber = Table(
     required("state", String),
     required("wish", Json),
     required("since", Instant),
+    required("asked_at", Instant),
     Column("decided_at", Instant),
 )
 """Who subscribed to the relay that we are."""

@@ -62,7 +62,7 @@ def test_whoever_asks_is_shown_and_answered(run: Run, relay: Path):
     async def ask(world: World) -> None:
         one = Subscriber(
             f"{NANTES}/actor", NANTES, f"{NANTES}/inbox", f"{NANTES}/activities/1", "mastodon", "pending",
-            Wish(rome=("N",)), NOON,
+            Wish(rome=("N",)), NOON, NOON,
         )  # fmt: skip
         await world.store.write(lambda tx: tx.put_subscriber(one))
 

@@ -248,6 +248,7 @@ async def test_a_refused_server_is_told_and_asking_again_changes_nothing(
     asked = await found_relay(tmp_path / "r1", R1, federation, open=False)
     await follow(asked, federation.nantes)
     await decide(f"{federation.nantes.base}/actor", "rejected", world=asked.world)
+    asked.clock.advance(minutes=6)
     again = await follow(asked, federation.nantes, number=2)
     answers = [json.loads(body) for *_, body in await sent(asked)]
     assert [(a["type"], a["object"]["id"]) for a in answers][-1] == ("Reject", again)
@@ -273,7 +274,12 @@ async def test_a_server_subscribes_for_itself_and_may_stop(federation: Federatio
     undo = plainly(nantes, f"{nantes.base}/actor", "Undo", name, 10)
     assert (await said(relay, nantes, undo)).outcome == "accepted"
     assert await subscribers(relay.world) == ()
-    assert (await said(relay, nantes, undo)).outcome == "duplicate"
+    assert (await said(relay, nantes, undo)).outcome == "ignored"
+    # And begins anew in a while, and not every second.
+    assert await code_of(follow(relay, nantes, number=11)) == "rate-limited"
+    relay.clock.advance(minutes=6)
+    await follow(relay, nantes, number=12)
+    assert len(await subscribers(relay.world)) == 1
 
 
 async def test_a_follow_embedded_in_an_undo_ends_the_subscription_whatever_its_id(
@@ -306,10 +312,57 @@ async def test_the_list_of_subscribers_has_an_end(federation: Federation, relay:
     monkeypatch.setattr(relaying, "MAX_SUBSCRIBERS", 1)
     assert MAX_SUBSCRIBERS > 1
     await follow(relay, federation.nantes)
+    relay.clock.advance(minutes=6)
     await follow(relay, federation.nantes, number=2)
     document = plainly(federation.alpes, f"{federation.alpes.base}/actor", "Follow", PUBLIC)
     with pytest.raises(Forbidden):
         await said(relay, federation.alpes, document)
+
+
+async def test_whoever_is_refused_makes_room_and_those_longest_gone_are_forgotten(
+    federation: Federation, relay: Coop, monkeypatch: Any
+):
+    monkeypatch.setattr(relaying, "MAX_SUBSCRIBERS", 1)
+    coops = (federation.nantes, federation.alpes, federation.lyon)
+    for coop in coops:
+        await follow(relay, coop)
+        await decide(coop.base, "rejected", world=relay.world)
+        relay.clock.advance(minutes=1)
+    # Kept are the one that asked last, and of those refused before it as many as may subscribe.
+    assert [s.origin for s in await subscribers(relay.world)] == [federation.alpes.base, federation.lyon.base]
+
+
+async def test_what_strangers_say_at_a_relay_leaves_nothing_but_their_subscription(
+    federation: Federation, relay: Coop
+):
+    nantes = federation.nantes
+    before = relay.rows()["activity"]
+    name = await follow(relay, nantes)
+    assert await said(relay, nantes, plainly(nantes, f"{nantes.base}/actor", "Undo", name, 2))
+    assert relay.rows()["activity"] == before + 1, "our Accept"
+    assert relay.rows()["subscriber"] == 1
+    long = plainly(nantes, f"{nantes.base}/actor", "Follow", PUBLIC, 3, summary="x" * 17_000)
+    assert await code_of(said(relay, nantes, long)) == "too-large"
+    # Another actor of the same server is the same server.
+    relay.clock.advance(minutes=6)
+    await follow(relay, nantes, number=4)
+    document = plainly(nantes, nantes.id, "Follow", PUBLIC, 5)
+    assert await code_of(said(relay, nantes, document, nantes.id)) == "wrong-party"
+
+
+async def test_whom_the_operator_blocks_is_sent_nothing_more_and_may_leave(
+    federation: Federation, relay: Coop
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    name = await follow(relay, nantes)
+    await relay.world.store.write(_delivered)
+    await founding.decide_peer(relay.world, nantes.base, "blocked")
+    _, (create,) = await missions_of(federation, lyon)
+    await receive(posted(lyon, create), world=relay.world)
+    assert await sent(relay) == []
+    undo = plainly(nantes, f"{nantes.base}/actor", "Undo", name, 2)
+    assert (await said(relay, nantes, undo)).outcome == "accepted"
+    assert await subscribers(relay.world) == ()
 
 
 async def test_what_a_subscriber_asks_for_must_be_readable(federation: Federation, relay: Coop):

@@ -12,8 +12,10 @@ import pytest
 
 from fedcoop.errors import FedcoopError
 from fedcoop.flow import founding, relays
+from fedcoop.flow.brought import run_errands
 from fedcoop.ports import Relay
 from fedcoop.protocol import strict_json
+from fedcoop.protocol.messages import KeyDocument
 from fedcoop.protocol.relaying import EVERYTHING, Wish
 from tests.flow.federation import Coop, Federation, found_relay, settle
 from tests.flow.stories import a_published_mission, plainly, proven
@@ -164,12 +166,18 @@ async def test_what_a_relay_left_out_is_asked_of_its_author(federation: Federati
     sparing, nantes = await relay(R1), federation.nantes
     await apart(federation)
     mission, (_, update) = await a_missed_mission(federation)
-    assert await brought(sparing, nantes, update) == "accepted"
+    asked = len(federation.office.fetched)
+    assert await brought(sparing, nantes, update) == "ignored"
+    # It is asked beside the messages: no relay waits for an author's server.
+    assert federation.office.fetched[asked:] == []
+    assert await run_errands(nantes.world) == 1
     assert await nantes.chain(mission) == await federation.lyon.chain(mission)
+    assert federation.office.fetched[asked:] == [f"{mission}/history"]
     # And where the author's server does not answer, for a step or for its keys, other messages do not wait for it.
     other, (_, late) = await a_missed_mission(federation)
     federation.office.down = {federation.lyon.base}
     assert await brought(sparing, nantes, late) == "ignored"
+    assert await run_errands(nantes.world) == 0
     nantes.world.resolver._cache.pop(federation.lyon.id)  # type: ignore[attr-defined]
     assert await brought(sparing, nantes, late) == "ignored"
     assert await nantes.chain(other) is None
@@ -190,12 +198,54 @@ async def test_an_announced_mission_is_read_where_it_lives(federation: Federatio
     assert await brought(herald, nantes, announce(f"{nantes.base}/missions/1", 2)) == "ignored"
     assert await brought(herald, nantes, announce("https://stranger.example/missions/1", 3)) == "ignored"
     assert await nantes.board(nantes.id) == []
-    assert await brought(herald, nantes, announce(mission, 4)) == "accepted"
+    assert await run_errands(nantes.world) == 0
+    assert await brought(herald, nantes, announce(mission, 4)) == "ignored"
+    assert await brought(herald, nantes, announce(mission, 6)) == "ignored"
+    assert await run_errands(nantes.world) == 1
+    assert federation.office.fetched.count(f"{mission}/history") == 1
     assert await nantes.chain(mission) == await lyon.chain(mission)
     came = await nantes.world.store.read(lambda reader: reader.provenance(mission))
     assert {(one.way, one.via) for one in came} == {("fetched", lyon.base)}
     assert await brought(herald, nantes, announce(mission, 5)) == "duplicate"
     assert not [url for url in federation.office.fetched if url.startswith("https://stranger.example")]
+
+
+async def test_neither_a_relay_nor_an_author_sends_us_to_others(federation: Federation, relay: Subscribed):
+    carrier, nantes, lyon = await relay(R1), federation.nantes, federation.lyon
+    await apart(federation)
+    asked = len(federation.office.fetched)
+    # An author that names a step of somebody else's, whom we work with as well.
+    stray = plainly(lyon, lyon.id, "Update", {"id": f"{federation.alpes.base}/missions/1", "type": "Note"})
+    step = {**stray, "previousDigest": "zQm", "stateVersion": 2, "to": ["as:Public"]}
+    assert await brought(carrier, nantes, proven(lyon, lyon.id, step)) == "ignored"
+    # A co-op about which nothing is decided any more, and one that is frozen.
+    mission, (_, update) = await a_missed_mission(federation)
+    for state in ("pending", "blocked"):
+        await founding.decide_peer(nantes.world, lyon.base, state)  # type: ignore[arg-type]
+        said = {
+            "id": f"{R1}/activities/{state}",
+            "type": "Announce",
+            "actor": f"{R1}/actor",
+            "object": mission,
+        }
+        announce = strict_json.dumps({"@context": "https://www.w3.org/ns/activitystreams", **said})
+        assert await brought(carrier, nantes, announce) == "ignored"
+        assert await brought(carrier, nantes, update) == "ignored"
+    assert await run_errands(nantes.world) == 0
+    assert not [url for url in federation.office.fetched[asked:] if url.endswith("/history")]
+
+
+async def test_a_relay_is_not_blamed_for_keys_that_its_author_does_not_show(
+    federation: Federation, relay: Subscribed
+):
+    carrier, nantes, lyon = await relay(R1), federation.nantes, federation.lyon
+    mission, (create, _) = await a_missed_mission(federation)
+    nantes.world.resolver._cache[lyon.id] = KeyDocument(  # type: ignore[attr-defined]
+        {"id": f"{lyon.base}/actors/another"}, nantes.clock()
+    )
+    assert await brought(carrier, nantes, create) == "ignored"
+    assert await reports(nantes) == []
+    assert await nantes.chain(mission) is None
 
 
 async def test_what_has_no_proof_and_what_comes_of_strangers_is_dropped_without_a_word(

@@ -22,7 +22,7 @@ SECOND = replace(
 )
 US = Subscriber(
     "https://lyon.example/actor", "https://lyon.example", "https://lyon.example/inbox",
-    "https://lyon.example/activities/1", "litepub", "pending", Wish(rome=("N",)), NOON,
+    "https://lyon.example/activities/1", "litepub", "pending", Wish(rome=("N",)), NOON, NOON,
 )  # fmt: skip
 
 
