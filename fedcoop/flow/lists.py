@@ -116,8 +116,12 @@ async def _entry_of(tx: Transaction, peer: Peer, now: datetime) -> Entry | None:
 # -- others' --------------------------------------------------------------------------------------------------------
 
 
-async def take(world: World, document: Document, *, every: timedelta | None = None) -> HeldList:
+async def take(
+    world: World, document: Document, *, every: timedelta | None = None, at: str | None = None
+) -> HeldList:
     """Take a list in and make drafts of what it asks. `every`: ask for it again that often; None leaves it as it was.
+
+    `at` is the address that was asked for it; None when it was brought by hand.
 
     Raises:
         Invalid, Malformed, Unverified, Conflict: it is no list, not its keeper's, run out, or went back; nothing of it
@@ -126,19 +130,22 @@ async def take(world: World, document: Document, *, every: timedelta | None = No
     """
     now, instance = world.clock(), world.instance
     found = read_list(document, allow_origins=instance.allow_origins, now=now)
-    # (1) Our own list asks nothing of us.
+    # (1) An address that was chosen brings no list but its own.
+    if at is not None and found.id != at:
+        raise Invalid("guard-failed", "Another list is at this address.", expected=at, received=found.id)
+    # (2) Our own list asks nothing of us.
     if origin(found.id) == instance.base:
         raise Conflict("local-id", "This is your own list.", received=found.id)
-    # (2) Its keeper signed it: neither its address nor whoever hands it over is believed.
+    # (3) Its keeper signed it: neither its address nor whoever hands it over is believed.
     await _check_proof(world, found, document, now)
 
     async def work(tx: Transaction) -> HeldList:
         lists = {held.id: held for held in await tx.held_lists()}
         before = lists.get(found.id)
-        # (3) It follows the one that we had.
+        # (1) It follows the one that we had.
         if before is not None:
             check_newer(found, keeper=before.keeper, version=before.version, digest=before.digest)
-        # (4) So many that an operator still follows them.
+        # (2) So many that an operator still follows them.
         elif len(lists) >= MAX_LISTS:
             raise Conflict(
                 "stale", "You follow as many lists as there may be.", expected=f"at most {MAX_LISTS}"
@@ -211,11 +218,11 @@ async def subscribe(world: World, url: str, *, every: timedelta) -> HeldList:
     """Take the list at `url` in, and ask for it again from now on. Raises as `take`, and NotFound.
 
     Raises:
-        Invalid: `every` is less than an hour (`guard-failed`).
+        Invalid: `every` is less than an hour, or another list is at `url` (`guard-failed`).
     """
     if every < LIST_EVERY_LEAST:
         raise Invalid("guard-failed", "A list is asked for once an hour at most.", received=str(every))
-    return await take(world, await world.fetcher.document(url), every=every)
+    return await take(world, await world.fetcher.document(url), every=every, at=url)
 
 
 async def unsubscribe(world: World, name: str) -> None:
@@ -242,8 +249,11 @@ async def poll(world: World) -> int:
     now = world.clock()
     due = [h for h in await lists(world) if h.every and now - h.asked_at >= timedelta(seconds=h.every)]
     for held in sorted(due, key=lambda h: h.asked_at)[:1]:
+        # (1) Whatever comes of it, its turn is over: no list holds up the others.
+        asked = replace(held, asked_at=now)
+        await world.store.write(lambda tx, asked=asked: tx.put_list(asked))  # type: ignore[misc]
         try:
-            await take(world, await world.fetcher.document(held.id))
+            await take(world, await world.fetcher.document(held.id), at=held.id)
         except FedcoopError as failure:
             log.warning("list.refused", list=held.id, code=failure.code, detail=failure.detail)
             kept = replace(held, asked_at=now, problem=f"{failure.code}: {failure.detail}")

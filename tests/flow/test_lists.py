@@ -369,6 +369,42 @@ async def test_a_list_is_asked_for_once_an_hour_at_most(strangers: Federation):
     await subscribe(strangers.nantes.world, document["id"], every=timedelta(hours=1))
 
 
+async def test_an_address_that_is_followed_brings_no_list_but_its_own(
+    strangers: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    lyon, nantes, alpes = strangers.lyon, strangers.nantes, strangers.alpes
+    name, other = (await listed(lyon))["id"], await listed(alpes)
+    await subscribe(nantes.world, name, every=DAY)
+
+    async def answer(url: str, **_: Any) -> dict[str, Any]:
+        return other
+
+    monkeypatch.setattr(nantes.world.fetcher, "document", answer)
+    nantes.clock.now += DAY
+    await poll(nantes.world)
+    (held,) = await lists(nantes.world)
+    assert (held.id, held.asked_at, held.problem[:14]) == (name, nantes.clock.now, "guard-failed: ")
+    with pytest.raises(Invalid):
+        await subscribe(nantes.world, f"{VELO}/lists/peers", every=DAY)
+    assert len(await lists(nantes.world)) == 1
+
+
+async def test_whatever_comes_of_asking_for_a_list_its_turn_is_over(
+    strangers: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    nantes = strangers.nantes
+    await subscribe(nantes.world, (await listed(strangers.lyon))["id"], every=DAY)
+
+    async def broken(url: str, **_: Any) -> dict[str, Any]:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(nantes.world.fetcher, "document", broken)
+    nantes.clock.now += DAY
+    with pytest.raises(RuntimeError):
+        await poll(nantes.world)
+    assert [held.asked_at for held in await lists(nantes.world)] == [nantes.clock.now]
+
+
 async def test_what_is_not_there_is_not_followed(strangers: Federation):
     nantes = strangers.nantes
     for url, error in (
