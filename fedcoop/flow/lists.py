@@ -195,7 +195,9 @@ async def _draft(tx: Transaction, found: PeerList, world: World, now: datetime) 
     before = {d.origin: d for d in await tx.drafts() if d.list_id == found.id}
     for proposal in asked:
         known = before.pop(proposal.entry.origin, None)
-        if known is None or not _same(known, proposal):
+        # What was decided meanwhile, and taken back, is asked anew.
+        overtaken = known is not None and not known.refused and not await _still_asks(tx, known)
+        if known is None or overtaken or not _same(known, proposal):
             await tx.put_draft(_draft_of(found, proposal, now))
     for left in before.values():
         await tx.drop_draft(found.id, left.origin)
@@ -271,11 +273,24 @@ async def drafts(world: World) -> tuple[Draft, ...]:
 
 async def _waiting(reader: Reader | Transaction, now: datetime) -> tuple[Draft, ...]:
     good = {held.id for held in await reader.held_lists() if held.valid_until > now}
-    return tuple(
+    asking = [
         d
         for d in await reader.drafts()
         if not d.refused and d.list_id in good and (d.valid_until is None or d.valid_until > now)
-    )
+    ]
+    return tuple([d for d in asking if await _still_asks(reader, d)])
+
+
+async def _still_asks(reader: Reader | Transaction, draft: Draft) -> bool:
+    """Tell whether nobody has decided about the server since the draft was made, so that it would be made now."""
+    peer, decisions = await reader.peer(draft.origin), await reader.decisions(draft.origin)
+    # (1) What the operator decided afterwards is the newer word.
+    if decisions and decisions[-1].decided_at > draft.made_at:
+        return False
+    # (2) And what was decided in the same moment: nobody held back is let in, and a list takes off its own alone.
+    if draft.wish == "admit":
+        return peer is None or peer.state in ("pending", "allowed")
+    return peer is not None and peer.state == "allowed" and decisions[-1].source == draft.list_id
 
 
 async def review(

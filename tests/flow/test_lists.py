@@ -210,6 +210,37 @@ async def test_what_is_no_longer_asked_waits_no_longer(strangers: Federation):
     assert await asked(nantes) == []
 
 
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=1)])
+async def test_what_our_operator_decides_after_a_list_asked_is_not_undone_by_it(
+    strangers: Federation, later: timedelta
+):
+    lyon, nantes = strangers.lyon, strangers.nantes
+    await allow(lyon, VELO)
+    await take(nantes.world, await listed(lyon))
+    nantes.clock.now += later
+    await decide_peer(nantes.world, VELO, "blocked")
+    assert await asked(nantes) == []
+    with pytest.raises(NotFound):
+        await review(nantes.world, VELO, accept=True)
+    found = (await dossier(nantes.world, VELO)).peer
+    assert found is not None
+    assert found.state == "blocked"
+
+
+async def test_a_draft_that_a_decision_overtook_counts_for_nothing_until_the_list_asks_again(
+    strangers: Federation,
+):
+    lyon, nantes = strangers.lyon, strangers.nantes
+    await allow(lyon, VELO)
+    await take(nantes.world, await listed(lyon))
+    nantes.clock.now += timedelta(hours=1)
+    await decide_peer(nantes.world, VELO, "blocked")
+    await decide_peer(nantes.world, VELO, "pending")
+    assert await asked(nantes) == []
+    await take(nantes.world, await listed(lyon))
+    assert await asked(nantes) == [("admit", VELO)]
+
+
 # -- what has run out -----------------------------------------------------------------------------------------------
 
 
