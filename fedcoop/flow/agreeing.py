@@ -12,13 +12,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from fedcoop.errors import RateLimited
+from fedcoop.errors import RateLimited, TooLarge
 from fedcoop.flow.peering import decide
 from fedcoop.flow.world import World
 from fedcoop.ports import Decision, Reader, Transaction
 from fedcoop.protocol.agreements import IN_FORCE, LIVE, kept, other_party, state_at
+from fedcoop.protocol.guards import moment
 from fedcoop.protocol.ids import origin
-from fedcoop.protocol.limits import MAX_PROPOSALS, PROPOSAL_EVERY
+from fedcoop.protocol.limits import (
+    MAX_PROPOSAL,
+    MAX_PROPOSALS,
+    MAX_PROPOSALS_LATELY,
+    MAX_PROPOSALS_OF_SERVER,
+    PROPOSAL_EVERY,
+    PROPOSAL_LIFE,
+)
 from fedcoop.protocol.messages import Activity, Chain
 from fedcoop.protocol.policy import AFTER_AN_AGREEMENT, AGREEMENT, STEPS_DOWN, PeerState, admitted
 
@@ -52,6 +60,15 @@ async def may_speak_of_agreement(world: World, activity: Activity) -> bool:
         # (3) One of each server, and so many in all: what waits is an operator's to read.
         if host in waiting or len(waiting) >= MAX_PROPOSALS:
             raise _later("Proposals wait here for an answer; no more are taken for now.", timedelta(days=1))
+        # (4) Taken back or refused, each is kept: so many of one server in a month, and so many in all.
+        lately = await _lately(reader, now, world)
+        if lately.count(host) >= MAX_PROPOSALS_OF_SERVER or len(lately) >= MAX_PROPOSALS_LATELY:
+            raise _later("Too much was proposed here lately that came to nothing.", timedelta(days=1))
+        # (5) And none is larger than an agreement needs to be.
+        if len(activity.body) > MAX_PROPOSAL:
+            raise TooLarge(
+                "too-large", "This is more than an agreement says.", expected=f"at most {MAX_PROPOSAL} bytes"
+            )
         return None
 
     decided = await world.store.read(look)
@@ -77,6 +94,17 @@ async def _waiting(reader: Reader, now: datetime) -> frozenset[str]:
     waiting = {origin(c.owner) for c in await reader.agreements() if state_at(c, now) == "proposed"}
     known = {p.origin for p in await reader.peers() if admitted(p.state)}
     return frozenset(waiting - known)
+
+
+async def _lately(reader: Reader, now: datetime, world: World) -> list[str]:
+    """Return the server of each agreement of others that was not accepted and that something was said of lately."""
+    return [
+        origin(c.owner)
+        for c in await reader.agreements()
+        if "accept" not in c.memory
+        and not world.instance.hosts(c.owner)
+        and now - (moment(c.memory.get("saidAt")) or now) < PROPOSAL_LIFE
+    ]
 
 
 def _later(detail: str, wait: timedelta) -> RateLimited:

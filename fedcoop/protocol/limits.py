@@ -355,6 +355,15 @@ MAX_STRANGERS: Final = 200
 MAX_PROPOSALS: Final = 20
 """Federation agreements of co-ops that nobody decided about, waiting for our operator; one of each server."""
 
+MAX_PROPOSAL: Final = 32 * KIB
+"""Bytes of a proposal of a co-op that nobody decided about: what an agreement says fits in a tenth of it."""
+
+MAX_PROPOSALS_OF_SERVER: Final = 3
+"""Agreements that such a server proposes in thirty days, be they taken back or refused: each is kept for ever."""
+
+MAX_PROPOSALS_LATELY: Final = 200
+"""And all such servers together: what is kept of them grows by six megabytes in thirty days at most."""
+
 PROPOSAL_EVERY: Final = timedelta(minutes=5)
 """A server that nobody decided about has a proposal of it verified at most this often: that costs us a fetch."""
 

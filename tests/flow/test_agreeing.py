@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from fedcoop.errors import FedcoopError, Forbidden, Unverified
+from fedcoop.flow import agreeing
 from fedcoop.flow.federating import accept, agreements, end, propose, reject
 from fedcoop.flow.peering import decide_peer, dossiers
 from fedcoop.protocol import strict_json
@@ -186,6 +187,40 @@ async def test_one_server_has_its_proposals_read_once_in_a_while(strangers: Fede
     lyon.clock.now += timedelta(minutes=5)
     receipt = await nantes.receive(json.dumps(body).encode(), sender=lyon.id, ring=lyon.ring)
     assert receipt.outcome == "accepted"
+
+
+async def test_a_server_proposes_so_often_in_a_month_whatever_became_of_it(strangers: Federation):
+    lyon, nantes = strangers.lyon, strangers.nantes
+    for _ in range(3):
+        await proposed(strangers)
+        await end(lyon.world, nantes.base)
+        await settle(strangers.office)
+        lyon.clock.now += timedelta(minutes=6)
+    assert len(await agreements(nantes.world)) == 3
+    assert await offered(strangers, nantes) == (429, False)
+    lyon.clock.now += timedelta(days=31)
+    await settle(strangers.office)
+    await offered(strangers, nantes)
+    assert len(await agreements(nantes.world)) == 4
+
+
+async def test_all_strangers_together_propose_so_often(
+    strangers: Federation, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(agreeing, "MAX_PROPOSALS_LATELY", 1)
+    await propose(strangers.alpes.world, strangers.nantes.base, terms={})
+    await settle(strangers.office)
+    await end(strangers.alpes.world, strangers.nantes.base)
+    await settle(strangers.office)
+    assert await offered(strangers, strangers.nantes) == (429, False)
+
+
+async def test_a_proposal_is_no_larger_than_it_needs_to_be(strangers: Federation):
+    terms = {"content": "x" * 33_000}
+    await propose(strangers.lyon.world, strangers.nantes.base, terms=terms)
+    await settle(strangers.office)
+    assert strangers.office.posts[-1][2] == 413
+    assert await agreements(strangers.nantes.world) == ()
 
 
 async def test_few_strangers_are_read_in_a_minute(strangers: Federation, monkeypatch: pytest.MonkeyPatch):

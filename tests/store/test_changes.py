@@ -29,6 +29,7 @@ from fedcoop.protocol.messages import (
     PutFollow,
     PutListing,
     PutObject,
+    PutReport,
     RecordActivity,
     ResetChain,
 )
@@ -71,6 +72,7 @@ OF_EACH_KIND: tuple[Change, ...] = (
     DropFollow(LYON, NANTES),
     a_delivery(activity(1)),
     KeepEvidence("x", b"", NOON),
+    PutReport("https://nantes.example/f", NANTES, (LYON,), "x", NOON),
 )
 
 
