@@ -241,14 +241,14 @@ def misnumbered(source: str) -> list[str]:
     """
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
-    numbers: dict[str, list[int]] = {}
+    numbers: dict[tuple[int, str], list[int]] = {}
     for line, number in numbered_comments(source):
         around = [f for f in functions if f.lineno <= line <= (f.end_lineno or line)]
-        name = max(around, key=lambda f: f.lineno).name if around else "the module"
-        numbers.setdefault(name, []).append(number)
+        where = max(((f.lineno, f.name) for f in around), default=(0, "the module"))
+        numbers.setdefault(where, []).append(number)
     if runs_from_one([number for _, number in numbered_comments(source)]):
         return []
-    return [name for name, found in numbers.items() if not runs_from_one(found)]
+    return [name for (_, name), found in numbers.items() if not runs_from_one(found)]
 
 
 def test_numbered_checks_run_from_one_without_a_gap():
@@ -260,6 +260,7 @@ def test_a_check_that_was_taken_out_leaves_a_gap_that_is_seen():
     whole = "def verify():\n    # (1) fresh\n    # (2) digest\n    # (3) signature\n    pass\n"
     assert misnumbered(whole) == []
     assert misnumbered(whole + whole.replace("verify", "fetch")) == []
+    assert misnumbered(whole + whole) == [], "two of one name, each inside another, say"
     assert misnumbered(whole.replace("    # (2) digest\n", "")) == ["verify"]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fedcoop.cli.agreed import described, line_of
 from fedcoop.cli.answer import AsJson, WronglyUsed, answer
-from fedcoop.cli.peer import By, DryRun, Folder, Origin, Yes, lines_of, said_yes, told, who
+from fedcoop.cli.peer import By, DryRun, Folder, Origin, Yes, only_shown, said_yes, told, who
 from fedcoop.cli.speech import say
 
 if TYPE_CHECKING:
@@ -173,16 +172,7 @@ def end(
     ending = say(f"The agreement with {origin} ends", f"L’accord avec {origin} prend fin")
     if dry_run or (not found.nothing and not yes and (as_json or not said_yes(found, ending))):
         again = f"fedcoop peer end {folder} {origin} --yes"
-        answer(
-            {"ok": True, "done": False, "origin": origin, "impact": asdict(found), "next": again},
-            as_json=as_json,
-            lines=[
-                *lines_of(found),
-                say(f"Nothing was changed. To do it: {again}", f"Rien n’a changé. Pour le faire : {again}"),
-            ],
-        )
-        if not (dry_run or as_json):
-            raise typer.Exit(1)
+        only_shown({"origin": origin}, found, again, dry_run=dry_run, as_json=as_json)
         return
     _said(told(folder, lambda world: federating.end(world, origin, by=who(by))), as_json=as_json)
 

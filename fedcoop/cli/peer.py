@@ -214,23 +214,7 @@ def _step_down(
         )
     ):
         again = f"fedcoop peer {_VERBS[state]} {folder} {origin} --yes"
-        answer(
-            {
-                "ok": True,
-                "done": False,
-                "origin": origin,
-                "state": state,
-                "impact": asdict(found),
-                "next": again,
-            },
-            as_json=as_json,
-            lines=[
-                *lines_of(found),
-                say(f"Nothing was changed. To do it: {again}", f"Rien n’a changé. Pour le faire : {again}"),
-            ],
-        )
-        if not (dry_run or as_json):
-            raise typer.Exit(1)
+        only_shown({"origin": origin, "state": state}, found, again, dry_run=dry_run, as_json=as_json)
         return
 
     def decide(world: World) -> Any:
@@ -240,6 +224,20 @@ def _step_down(
 
 
 _VERBS: Mapping[str, str] = {"limited": "limit", "frozen": "freeze", "blocked": "block", "pending": "forget"}
+
+
+def only_shown(about: Mapping[str, Any], found: Impact, again: str, *, dry_run: bool, as_json: bool) -> None:
+    """Answer what hangs on the peer and that nothing was changed; `again` does it. Status 1 where it was to be done."""
+    answer(
+        {"ok": True, "done": False, **about, "impact": asdict(found), "next": again},
+        as_json=as_json,
+        lines=[
+            *lines_of(found),
+            say(f"Nothing was changed. To do it: {again}", f"Rien n’a changé. Pour le faire : {again}"),
+        ],
+    )
+    if not (dry_run or as_json):
+        raise typer.Exit(1)
 
 
 def said_yes(found: Impact, what: str) -> bool:

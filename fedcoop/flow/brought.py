@@ -10,28 +10,15 @@ import structlog
 
 from fedcoop.errors import FedcoopError, Refused, TryLater, Unverified
 from fedcoop.flow import relays
-from fedcoop.flow.taking_in import (
-    Came,
-    Receipt,
-    ignored,
-    is_about_a_stranger,
-    receive_carried,
-    take_in,
-)
+from fedcoop.flow.taking_in import Came, Receipt, ignored, is_about_a_stranger, receive_carried, take_in
 from fedcoop.flow.verifying import by_proof, by_signature, the_request
 from fedcoop.flow.world import World
-from fedcoop.ports import (
-    Reader,
-    Relay,
-)
+from fedcoop.ports import Reader, Relay
 from fedcoop.protocol import strict_json
 from fedcoop.protocol.history import steps_of
 from fedcoop.protocol.ids import check_id, origin, same_origin
 from fedcoop.protocol.limits import ERRAND_TIME, MAX_CHAIN_STEPS_SENT, MAX_ERRANDS_AT_ONCE
-from fedcoop.protocol.messages import (
-    Activity,
-    Claimed,
-)
+from fedcoop.protocol.messages import Activity, Claimed
 from fedcoop.protocol.opening import proof_method
 from fedcoop.protocol.policy import admitted
 from fedcoop.protocol.proof import is_supported

@@ -22,15 +22,9 @@ from fedcoop.flow.taking_in import (
 )
 from fedcoop.flow.verifying import by_signature, courier_and_author, opened
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import (
-    Reader,
-)
+from fedcoop.ports import Reader
 from fedcoop.protocol.ids import origin
-from fedcoop.protocol.messages import (
-    Claimed,
-    RawRequest,
-    Verified,
-)
+from fedcoop.protocol.messages import Claimed, RawRequest, Verified
 from fedcoop.protocol.opening import check_forwarded
 from fedcoop.protocol.policy import EVERYTHING, TABLE
 

@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from fedcoop.errors import Conflict, FedcoopError, Invalid, NotFound, Unverified
+from fedcoop.errors import Conflict, FedcoopError, Invalid, NotFound
 from fedcoop.flow.peering import checked, decide
+from fedcoop.flow.verifying import with_key
 from fedcoop.flow.world import World
 from fedcoop.ports import Draft, HeldList, Peer, Reader, Transaction
 from fedcoop.protocol import proof
@@ -125,7 +126,7 @@ async def take(
 
     Raises:
         Invalid, Malformed, Unverified, Conflict: it is no list, not its keeper's, run out, or went back; nothing of it
-            was kept.
+            was kept. NotFound: the operator gave it up while it was asked for.
         Unavailable: its keeper's key cannot be had.
     """
     now, instance = world.clock(), world.instance
@@ -137,15 +138,18 @@ async def take(
     if origin(found.id) == instance.base:
         raise Conflict("local-id", "This is your own list.", received=found.id)
     # (3) Its keeper signed it: neither its address nor whoever hands it over is believed.
-    await _check_proof(world, found, document, now)
+    await with_key(world, found.keeper, lambda keys: proof.verify_document(document, keys.actor, now=now))
 
     async def work(tx: Transaction) -> HeldList:
         lists = {held.id: held for held in await tx.held_lists()}
         before = lists.get(found.id)
-        # (1) It follows the one that we had.
+        # (1) One that the operator gave up while it was asked for is not taken up again.
+        if before is None and at is not None and every is None:
+            raise _not_followed(found.id)
+        # (2) It follows the one that we had.
         if before is not None:
             check_newer(found, keeper=before.keeper, version=before.version, digest=before.digest)
-        # (2) So many that an operator still follows them.
+        # (3) So many that an operator still follows them.
         elif len(lists) >= MAX_LISTS:
             raise Conflict(
                 "stale", "You follow as many lists as there may be.", expected=f"at most {MAX_LISTS}"
@@ -170,15 +174,6 @@ async def take(
         return held
 
     return await world.store.write(work)
-
-
-async def _check_proof(world: World, found: PeerList, document: Document, now: datetime) -> None:
-    try:
-        proof.verify_document(document, (await world.resolver.resolve(found.keeper)).actor, now=now)
-    except Unverified:
-        # A key that was rotated looks like a forgery.
-        again = await world.resolver.resolve(found.keeper, refresh=True)
-        proof.verify_document(document, again.actor, now=now)
 
 
 async def _draft(tx: Transaction, found: PeerList, world: World, now: datetime) -> None:
@@ -232,7 +227,7 @@ async def unsubscribe(world: World, name: str) -> None:
 
     async def work(tx: Transaction) -> None:
         if name not in {held.id for held in await tx.held_lists()}:
-            raise NotFound("not-found", "You do not follow this list.", received=name)
+            raise _not_followed(name)
         await tx.drop_list(name)
 
     await world.store.write(work)
@@ -252,15 +247,28 @@ async def poll(world: World) -> int:
     due = [h for h in await lists(world) if h.every and now - h.asked_at >= timedelta(seconds=h.every)]
     for held in sorted(due, key=lambda h: h.asked_at)[:1]:
         # (1) Whatever comes of it, its turn is over: no list holds up the others.
-        asked = replace(held, asked_at=now)
-        await world.store.write(lambda tx, asked=asked: tx.put_list(asked))  # type: ignore[misc]
+        await _note(world, replace(held, asked_at=now))
         try:
             await take(world, await world.fetcher.document(held.id), at=held.id)
         except FedcoopError as failure:
             log.warning("list.refused", list=held.id, code=failure.code, detail=failure.detail)
-            kept = replace(held, asked_at=now, problem=f"{failure.code}: {failure.detail}")
-            await world.store.write(lambda tx, kept=kept: tx.put_list(kept))  # type: ignore[misc]
+            await _note(world, replace(held, asked_at=now, problem=f"{failure.code}: {failure.detail}"))
     return max(0, len(due) - 1)
+
+
+async def _note(world: World, held: HeldList) -> None:
+    """Keep how asking for a list stands, if it is still followed."""
+
+    async def work(tx: Transaction) -> None:
+        # (1) Whoever gave it up meanwhile has the last word.
+        if held.id in {one.id for one in await tx.held_lists()}:
+            await tx.put_list(held)
+
+    await world.store.write(work)
+
+
+def _not_followed(name: str) -> NotFound:
+    return NotFound("not-found", "You do not follow this list.", received=name)
 
 
 # -- the operator's answer ------------------------------------------------------------------------------------------
@@ -340,13 +348,13 @@ async def _decide(tx: Transaction, world: World, draft: Draft, by: str) -> None:
         draft.origin,
         "allowed" if admits else AFTER_AN_AGREEMENT,
         network=None,
-        note=_note(draft),
+        note=_words(draft),
         reason=draft.reason if admits else "",
         by=by,
         source=draft.list_id,
     )
 
 
-def _note(draft: Draft) -> str:
+def _words(draft: Draft) -> str:
     said: Iterable[str] = (PEER_LIST, draft.list_id, f"({draft.decided_by})" if draft.wish == "admit" else "")
     return " ".join(filter(None, said))

@@ -191,7 +191,7 @@ async def came(iri: str, *, actor: str | None, world: World, operator: bool = Fa
 
     async def shown(reader: Reader) -> list[Provenance]:
         found = await reader.provenance(iri)
-        # (2) Nor does who sees somebody learn who follows or reports them: of each row its activity decides.
+        # (1) Nor does who sees somebody learn who follows or reports them: of each row its activity decides.
         return [
             one
             for one in found

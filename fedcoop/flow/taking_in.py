@@ -23,27 +23,12 @@ from fedcoop.flow.saying import answer, check_shape, having_met, keep
 from fedcoop.flow.scene import gather
 from fedcoop.flow.verifying import by_proof
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import (
-    Peer,
-    Provenance,
-    ProvenanceWay,
-    Reader,
-    StoredActivity,
-    StoredActor,
-    Transaction,
-)
+from fedcoop.ports import Peer, Provenance, ProvenanceWay, Reader, StoredActivity, StoredActor, Transaction
 from fedcoop.protocol import credentials, strict_json
 from fedcoop.protocol.authorise import Ignored, Scene, authorise, may_be_forwarded
 from fedcoop.protocol.digest import chain_digest
 from fedcoop.protocol.ids import check_id, origin
-from fedcoop.protocol.messages import (
-    Activity,
-    Chain,
-    Document,
-    KeepEvidence,
-    PutActor,
-    Verified,
-)
+from fedcoop.protocol.messages import Activity, Chain, Document, KeepEvidence, PutActor, Verified
 from fedcoop.protocol.opening import open_carried
 from fedcoop.protocol.policy import EVERYTHING, TABLE, passes
 from fedcoop.protocol.reports import FLAG

@@ -42,7 +42,7 @@ async def by_signature(world: World, claimed: Claimed, now: datetime) -> Verifie
         Unverified, Unavailable: as `verification.verify`; the key cannot be had.
     """
     window = world.instance.window
-    return await _by_key(world, claimed.key_id, lambda keys: verify(claimed, keys, now=now, window=window))
+    return await with_key(world, claimed.key_id, lambda keys: verify(claimed, keys, now=now, window=window))
 
 
 async def the_request(world: World, claimed: Claimed, now: datetime) -> None:
@@ -52,7 +52,7 @@ async def the_request(world: World, claimed: Claimed, now: datetime) -> None:
         Unverified, Unavailable: as `verification.check_request`; the key cannot be had.
     """
     window = world.instance.window
-    await _by_key(world, claimed.key_id, lambda keys: check_request(claimed, keys, now=now, window=window))
+    await with_key(world, claimed.key_id, lambda keys: check_request(claimed, keys, now=now, window=window))
 
 
 async def courier_and_author(world: World, claimed: Claimed, now: datetime) -> Verified:
@@ -73,7 +73,7 @@ async def by_proof(world: World, activity: Activity, method: str, now: datetime)
         Unverified, Unavailable: as `verification.verify_carried`; the key cannot be had.
     """
     window = world.instance.window
-    return await _by_key(world, method, lambda keys: verify_carried(activity, keys, now=now, window=window))
+    return await with_key(world, method, lambda keys: verify_carried(activity, keys, now=now, window=window))
 
 
 async def by_visit(world: World, visit: Visit, now: datetime) -> tuple[str, bool]:
@@ -87,11 +87,15 @@ async def by_visit(world: World, visit: Visit, now: datetime) -> tuple[str, bool
     def check(keys: KeyDocument) -> tuple[str, bool]:
         return verify_visit(visit, keys, now=now, window=window), speaks_for_server(keys)
 
-    return await _by_key(world, visit.signature.key_id, check)
+    return await with_key(world, visit.signature.key_id, check)
 
 
-async def _by_key(world: World, key_id: str, check: Callable[[KeyDocument], T]) -> T:
-    """Return what `check` says with the key as cached; where a rotated key would explain a failure, fetched anew."""
+async def with_key(world: World, key_id: str, check: Callable[[KeyDocument], T]) -> T:
+    """Return what `check` says with the key as cached; where a rotated key would explain a failure, fetched anew.
+
+    Raises:
+        Unverified, Unavailable: what `check` raises; the key cannot be had.
+    """
     keys = await world.resolver.resolve(key_id)
     try:
         return check(keys)

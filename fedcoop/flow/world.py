@@ -102,6 +102,7 @@ class World:
             every=limits.SYNCHRONISED_EVERY,
         )
     )
+    """Whose followers are to be compared."""
     errands: Agenda[str] = field(
         default_factory=lambda: Agenda(
             of_server=limits.MAX_ERRANDS_TO_SERVER,
@@ -110,7 +111,6 @@ class World:
         )
     )
     """Chains that relays named or brought in part, to be read where they live."""
-    """Whose followers are to be compared."""
     looks: Looks = field(default_factory=Looks)
     """How often strangers' keys were fetched for their proposals."""
     passwords: PasswordHasher | None = None

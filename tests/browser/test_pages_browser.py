@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from fedcoop.errors import NotFound
 from fedcoop.flow import accounts
@@ -139,6 +139,12 @@ def window(chromium: Browser, served: Served, **options: Any) -> tuple[BrowserCo
         ),
     )
     return context, found
+
+
+def go(link: Locator) -> None:
+    """Click, and wait until the browser has left: what is opened too early is broken off by where the click leads."""
+    with link.page.expect_navigation():
+        link.click()
 
 
 def reader(chromium: Browser, served: Served, width: int, language: str) -> Iterator[Window]:
@@ -337,26 +343,26 @@ def test_a_search_by_keyboard_comes_back_with_its_results(reading: Window):
 def test_an_ambiguous_commune_is_one_more_press(reading: Window):
     page = reading.open("question")
     page.goto(f"{reading.served.base}/missions?commune=Saint-Denis")
-    page.get_by_role("link", name="Saint-Denis (97411)").click()
+    go(page.get_by_role("link", name="Saint-Denis (97411)"))
     assert page.locator("#commune").input_value() == "Saint-Denis (97411)"
 
 
 def test_somebody_signs_in_reads_and_signs_out(reading: Window):
     page = reading.open("board")
-    page.locator("a.sign-in").click()
+    go(page.locator("a.sign-in"))
     page.locator("#token").fill("wrong")
-    page.locator("form:has(#token) button").click()
+    go(page.locator("form:has(#token) button"))
     assert page.locator("#token-error").is_visible()
     assert page.evaluate("() => document.activeElement.id") == "token"
     page.locator("#token").fill(reading.served.scene.coops_token)
-    page.locator("form:has(#token) button").click()
+    go(page.locator("form:has(#token) button"))
     assert page.url.endswith("/missions")
     assert page.locator(".viewer").is_visible()
     assert "Réparation des remorques" in page.content()
     cookies = {c["name"]: c for c in page.context.cookies()}
     assert cookies["fedcoop_session"]["httpOnly"]
     assert cookies["fedcoop_session"]["sameSite"] == "Lax"
-    page.locator("form[action='/sign-out'] button").click()
+    go(page.locator("form[action='/sign-out'] button"))
     assert page.locator("a.sign-in").is_visible()
     assert "fedcoop_session" not in {c["name"] for c in page.context.cookies()}
 
@@ -373,11 +379,11 @@ def test_somebody_who_was_invited_sets_a_password_and_signs_in_with_it(reading: 
     for password, focused in (("motdepasse2026", "password"), ("trois vélos bleus", "")):
         page.locator("#password").fill(password)
         page.locator("#again").fill(password)
-        page.locator("main button").click()
+        go(page.locator("main button"))
         assert page.evaluate("() => document.activeElement.id") == focused
     assert page.url.endswith("/account")
     assert page.locator(".viewer").is_visible()
-    page.locator("form[action='/sign-out'] button").click()
+    go(page.locator("form[action='/sign-out'] button"))
     page.goto(made.address)
     assert page.locator("#password").count() == 0, "the link was used"
     page.goto(f"{served.base}/operator/peers")
@@ -393,9 +399,9 @@ def test_an_operator_sends_again_what_did_not_arrive(reading: Window):
     page = reading.open("deliveries")
     french = page.evaluate("() => document.documentElement.lang") == "fr"
     page.locator("#state").select_option("retrying")
-    page.locator("form.search button").click()
+    go(page.locator("form.search button"))
     assert "state=retrying" in page.url
-    page.get_by_role("button", name="Renvoyer maintenant" if french else "Send again now").click()
+    go(page.get_by_role("button", name="Renvoyer maintenant" if french else "Send again now"))
     assert "state=retrying" in page.url, "one comes back to where one was"
     said = page.get_by_role("status").inner_text()
     assert said == ("1 remise part maintenant." if french else "1 delivery is due now.")
@@ -404,7 +410,7 @@ def test_an_operator_sends_again_what_did_not_arrive(reading: Window):
 def test_the_language_is_changed_in_place(reading: Window):
     page = reading.open("search")
     other = "en" if page.evaluate("() => document.documentElement.lang") == "fr" else "fr"
-    page.locator(f".languages a[hreflang={other}]").click()
+    go(page.locator(f".languages a[hreflang={other}]"))
     assert page.evaluate("() => document.documentElement.lang") == other
     assert page.locator("#commune").input_value() == "Nantes (44109)"
     page.goto(f"{reading.served.base}/")
@@ -463,7 +469,7 @@ def test_pages_work_without_scripts_and_with_more_contrast(chromium: Browser, se
     )
     page = found.open("board")
     page.locator("#commune").fill("Angers")
-    page.locator("main form button").click()
+    go(page.locator("main form button"))
     assert page.locator(".cards > li").count() == 1
     context.close()
 

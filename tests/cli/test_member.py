@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedcoop.cli.instances import LocalInstance
+from fedcoop.cli.instances import LocalInstance, found
 from tests.cli.conftest import Run
 
 
@@ -40,13 +40,14 @@ def test_a_status_comes_with_a_credential_that_only_its_subject_and_the_co_op_re
     assert served.lookup(zoe["credential"], token=malo["token"]) is None
 
 
-def test_members_are_listed(run: Run, instance: LocalInstance) -> None:
-    assert "Nobody yet" in run("member", "list", instance.folder).out
-    added = run("member", "add", instance.folder, "Inès K.", "--skill", "Soudure", "--json")
+def test_members_are_listed(run: Run, tmp_path: Path) -> None:
+    folder = found(tmp_path / "pau", name="Coop Pau").folder
+    assert "Nobody yet" in run("member", "list", folder).out
+    added = run("member", "add", folder, "Inès K.", "--skill", "Soudure", "--json")
     assert added.status == 0, added.err
-    listed = run("member", "list", instance.folder, "--json").json["members"]
+    listed = run("member", "list", folder, "--json").json["members"]
     assert [m["name"] for m in listed] == ["Inès K."]
-    assert added.json["token"] not in run("member", "list", instance.folder).out
+    assert added.json["token"] not in run("member", "list", folder).out
 
 
 @pytest.mark.parametrize(

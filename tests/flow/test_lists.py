@@ -461,6 +461,26 @@ async def test_a_list_that_is_followed_no_more_asks_nothing_and_whom_it_brought_
         await unsubscribe(nantes.world, name)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_list_that_is_given_up_while_it_is_asked_for_stays_given_up(
+    strangers: Federation, monkeypatch: pytest.MonkeyPatch, answers: bool
+):
+    nantes, office = strangers.nantes, strangers.office
+    name = (await listed(strangers.lyon))["id"]
+    await subscribe(nantes.world, name, every=DAY)
+    answer = office.document
+
+    async def slowly(url: str, *, signed: bool = False) -> Any:
+        await unsubscribe(nantes.world, name)
+        return await answer(url if answers else "https://nowhere.example/", signed=signed)
+
+    monkeypatch.setattr(office, "document", slowly)
+    nantes.clock.now += 2 * DAY
+    await poll(nantes.world)
+    assert await lists(nantes.world) == ()
+    assert await drafts(nantes.world) == ()
+
+
 async def test_taking_a_followed_list_in_by_hand_leaves_it_followed(strangers: Federation):
     lyon, nantes = strangers.lyon, strangers.nantes
     await subscribe(nantes.world, (await listed(lyon))["id"], every=2 * DAY)
