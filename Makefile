@@ -12,7 +12,7 @@ PIP  := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # A stamp is named after the checksum of what it installed, so a second run costs nothing and a changed pin is seen.
 sum = $(shell cat $(1) | cksum | tr ' ' '-')
 RUN_READY     := $(VENV)/.ready-run-$(call sum,requirements/core.txt requirements/build.txt pyproject.toml)
-DEV_READY     := $(VENV)/.ready-dev-$(call sum,requirements/dev.txt pyproject.toml)
+DEV_READY     := $(VENV)/.ready-dev-$(call sum,requirements/dev.txt pyproject.toml conformance/pyproject.toml)
 PASTURE_READY := .setup/pasture/.ready-$(call sum,requirements/pasture.txt)
 NODE_READY    := .setup/node/.ready-$(call sum,requirements/node.txt)
 FEDIFY_READY  := tests/fedify/node_modules/.ready-$(call sum,tests/fedify/package-lock.json requirements/node.txt)
@@ -45,7 +45,7 @@ $(RUN_READY): | $(VENV)/.made
 $(DEV_READY): | $(VENV)/.made
 	@echo 'Installing the server, its tests and its tools into $(VENV) ...'
 	@$(PIP) install --require-hashes -r requirements/dev.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e . -e conformance
 	@rm -f $(VENV)/.ready-dev-* && touch $@
 
 $(PASTURE_READY): requirements/pasture.txt | $(VENV)/.made
