@@ -1,6 +1,6 @@
 """Writes the reference pages from the program itself: commands, settings, limits, the head of the addresses.
 
-    python docs/generate.py            write docs/cli.md, cli.fr.md, settings.md, limits.md, FEDERATION.md
+    python docs/generate.py            write docs/cli.md, cli.fr.md, settings.md, limits.md, protocol.md, FEDERATION.md
     python docs/generate.py --check    say which of them are not what the program says; exit status 1 if any
 
 A page is prose with generated parts between `<!-- generated: name -->` and `<!-- end -->`; only those are replaced.
@@ -27,7 +27,7 @@ from fedcoop.config import DEVELOPMENT, SETTINGS  # noqa: E402
 from fedcoop.protocol import cavage, limits, messagesig, proof  # noqa: E402
 from fedcoop.protocol.actors import IMPLEMENTS  # noqa: E402
 from fedcoop.protocol.authorise import RULES  # noqa: E402
-from fedcoop.protocol.model import AUTHORISATION  # noqa: E402
+from fedcoop.protocol.model import AUTHORISATION, PROBLEMS  # noqa: E402
 from fedcoop.protocol.policy import TABLE  # noqa: E402
 from fedcoop.web.server import machine_routes  # noqa: E402
 
@@ -284,6 +284,15 @@ def met_by_peers() -> str:
     return "\n".join([*rows, *(f"| `{n}` | {value_of(getattr(limits, n))} |" for n in MET_BY_PEERS)])
 
 
+def problem_codes() -> str:
+    """Return the table of problem codes with their statuses, as the vocabulary has them."""
+    rows = ["| status | codes |", "|---|---|"]
+    codes: dict[int, list[str]] = {}
+    for code, problem in PROBLEMS.items():
+        codes.setdefault(problem.status, []).append(code)
+    return "\n".join([*rows, *(f"| {status} | {_names(found)} |" for status, found in sorted(codes.items()))])
+
+
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
@@ -296,6 +305,7 @@ PAGES: Final[Mapping[str, Mapping[str, Callable[[], str]]]] = {
     "peers.md": {"states": lambda: peer_states("en"), "états": lambda: peer_states("fr")},
     "settings.md": {"settings": settings, "refused": refused_in_production},
     "limits.md": {"limits": limit_tables},
+    "protocol.md": {"problems": problem_codes},
     "../FEDERATION.md": {
         "taken in": taken_in,
         "dialects": dialects,

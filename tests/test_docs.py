@@ -201,7 +201,7 @@ def generate() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    "page", ["cli.md", "cli.fr.md", "settings.md", "limits.md", "peers.md", "../FEDERATION.md"]
+    "page", ["cli.md", "cli.fr.md", "settings.md", "limits.md", "peers.md", "protocol.md", "../FEDERATION.md"]
 )
 def test_a_reference_page_says_what_the_program_says(page: str, generate: ModuleType):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == generate.generated(page)
@@ -214,6 +214,7 @@ def test_every_reference_page_is_compared(generate: ModuleType):
         "cli.md",
         "limits.md",
         "peers.md",
+        "protocol.md",
         "settings.md",
     ]
 
