@@ -1,0 +1,64 @@
+"""The model server as a server under test: the suite meets it over HTTP, like any other."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fedcoop_conformance.driver.base import Declined, Evidence, PeersKnown, Ready, Unsupported
+from fedcoop_conformance.minicoop.server import serving
+from fedcoop_conformance.minicoop.world import Minicoop
+from fedcoop_conformance.sut import DriverSettings, PeerSettings, Sut, SutActor
+
+
+class MinicoopDriver:
+    """Serves a model server with these faults in the process of the suite."""
+
+    evidence = Evidence.TESTIMONY
+
+    def __init__(self, faults: Collection[str] = ()) -> None:
+        self.coop = Minicoop(faults=frozenset(faults))
+        self._open = contextlib.AsyncExitStack()
+
+    async def start(self, peers: PeersKnown) -> Ready | None:
+        """Serve it, and let the suite's peers in."""
+        self.coop.admitted = frozenset(peers.admitted)
+        self.coop.reachable = frozenset(peers.everybody)
+        await self._open.enter_async_context(serving(self.coop))
+        return Ready(
+            self.coop.base,
+            [
+                SutActor(name, f"{name}/inbox", f"{name}/outbox", one.role, one.token)
+                for one in self.coop.actors.values()
+                for name in [self.coop.id_of(one)]
+            ],
+        )
+
+    async def call(self, op: str, args: Mapping[str, Any]) -> Any:
+        """Rotate a key; everything else is done by client to server."""
+        match op:
+            case "key.rotate":
+                local = self.coop.actor_at(args["actor"])
+                if local is None:
+                    raise Declined(f"{args['actor']} is no actor of this server")
+                self.coop.rotate(local)
+            case _:
+                raise Unsupported(op)
+
+    async def stop(self) -> None:
+        """Stop serving."""
+        await self._open.aclose()
+
+
+def demo_sut(profiles: tuple[str, ...]) -> Sut:
+    """Return what a `sut.toml` of the model server would say."""
+    return Sut(
+        profiles=profiles,
+        software={"name": "minicoop", "version": "1.0.0"},
+        base="",
+        actors=(),
+        driver=DriverSettings("c2s"),
+        peer=PeerSettings(),
+        features={"cavage": True},
+    )

@@ -1,0 +1,173 @@
+"""Plays tests against a server: in an order that the seed decides, dependencies first, each with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+from fedcoop_conformance.case import CannotTell, Case, Failed, Inapplicable, Stage, Untested
+from fedcoop_conformance.cases import Play, plays
+from fedcoop_conformance.catalogue import Test
+from fedcoop_conformance.driver.base import Declined, DriverFault, Evidence, Unsupported
+from fedcoop_conformance.wire import NoAnswer
+
+Outcome = Literal["passed", "failed", "inapplicable", "untested", "cantTell", "error"]
+DEADLINE: Final = 30.0
+"""Seconds for a whole test; a test may ask for more by `deadline` in its entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one test."""
+
+    test: Test
+    outcome: Outcome
+    code: str | None = None
+    reason: str | None = None
+    expected: str | None = None
+    received: str | None = None
+    ms: int = 0
+    steps: Sequence[Mapping[str, Any]] = ()
+    exchanges: Sequence[int] = ()
+    evidence: Mapping[Evidence, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as it stands in a report."""
+        return {
+            "id": self.test.id,
+            "rev": self.test.rev,
+            "profile": self.test.profile,
+            "level": self.test.level,
+            "outcome": self.outcome,
+            "code": self.code,
+            "reason": self.reason,
+            "expected": self.expected,
+            "received": self.received,
+            "evidence": {kind.value: self.evidence.get(kind, 0) for kind in Evidence},
+            "durationMs": self.ms,
+            "steps": list(self.steps),
+            "exchanges": list(self.exchanges),
+        }
+
+
+class Watcher(Protocol):
+    """Whoever is told what happens while it happens."""
+
+    def started(self, test: Test) -> None:
+        """A test begins."""
+
+    def result(self, result: Result) -> None:
+        """A test has ended."""
+
+
+async def play(
+    stage: Stage,
+    tests: Sequence[Test],
+    *,
+    jobs: int = 1,
+    fail_fast: bool = False,
+    watchers: Sequence[Watcher] = (),
+) -> list[Result]:
+    """Play these tests, `jobs` at a time, and return their results in the order of the tests.
+
+    A test whose dependency among them did not pass is `untested`.
+    """
+    done: dict[str, Result] = {}
+    for wave in waves(tests, stage.seed):
+        queue = list(wave)
+
+        async def worker(queue: list[Test] = queue) -> None:
+            while queue:
+                test = queue.pop(0)
+                stopped = fail_fast and any(one.outcome == "failed" for one in done.values())
+                for watcher in watchers:
+                    watcher.started(test)
+                done[test.id] = _not_reached(test) if stopped else await _play(stage, test, done)
+                for watcher in watchers:
+                    watcher.result(done[test.id])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(max(1, jobs)):
+                group.create_task(worker())
+    return [done[test.id] for test in tests]
+
+
+def waves(tests: Sequence[Test], seed: str) -> list[list[Test]]:
+    """Return the tests in groups, each after all that its tests depend on, and in an order that the seed decides."""
+    left = sorted(tests, key=lambda test: test.id)
+    random.Random(seed).shuffle(left)  # noqa: S311 (an order, no secret)
+    among = {test.id for test in tests}
+    found: list[list[Test]] = []
+    done: set[str] = set()
+    while left:
+        free = [
+            test for test in left if all(other in done or other not in among for other in test.depends_on)
+        ]
+        found.append(free or left)
+        done |= {test.id for test in found[-1]}
+        left = [test for test in left if test.id not in done]
+    return found
+
+
+async def _play(stage: Stage, test: Test, done: Mapping[str, Result]) -> Result:
+    known = plays().get(test.id)
+    if known is None or known[0] != test.rev:
+        return Result(test, "untested", reason="the suite does not implement it yet")
+    for other in test.depends_on:
+        if other in done and done[other].outcome != "passed":
+            return Result(test, "untested", reason=f"{other}, on which it depends, did not pass")
+    case = Case(stage, test)
+    began = time.monotonic()
+    found = await _judged(case, known[1])
+    return Result(
+        test,
+        ms=int((time.monotonic() - began) * 1000),
+        steps=[{"kind": one.kind, "text": one.text, "ok": one.ok} for one in case.steps],
+        exchanges=list(dict.fromkeys(case.exchanges)),
+        evidence=case.evidence,
+        **found,
+    )
+
+
+async def _judged(case: Case, play: Play) -> dict[str, Any]:
+    """Return outcome and words for one play. Whatever is raised becomes an outcome: nothing ends the run."""
+    deadline = float(case.test.entry.get("deadline", DEADLINE)) * case.times.scale
+    try:
+        async with asyncio.timeout(deadline):
+            await play(case)
+    except Failed as failure:
+        if failure.code not in case.test.codes:
+            return {"outcome": "error", "reason": f"{failure.code} is no code of {case.test.id}: {failure}"}
+        return {
+            "outcome": "failed",
+            "code": failure.code,
+            "expected": failure.expected,
+            "received": failure.received,
+        }
+    except Inapplicable as reason:
+        return {"outcome": "inapplicable", "reason": str(reason)}
+    except (Untested, Unsupported) as reason:
+        return {"outcome": "untested", "reason": str(reason)}
+    except (CannotTell, NoAnswer, Declined, DriverFault) as reason:
+        return {"outcome": "cantTell", "reason": str(reason)}
+    except TimeoutError:
+        return {"outcome": "cantTell", "reason": f"not over after {deadline:.0f} s"}
+    except Exception as fault:
+        where = traceback.extract_tb(fault.__traceback__)[-1]
+        return {
+            "outcome": "error",
+            "reason": f"{type(fault).__name__}: {fault} ({where.name}:{where.lineno})",
+        }
+    # A test that looked at nothing has shown nothing.
+    if not any(case.evidence.values()):
+        return {"outcome": "error", "reason": "the test observed nothing"}
+    return {"outcome": "passed"}
+
+
+def _not_reached(test: Test) -> Result:
+    return Result(test, "untested", reason="not reached: an earlier test failed (--fail-fast)")
