@@ -306,9 +306,10 @@ async def published_keys(t: Case, method: object, code: str) -> dict[str, Any]:
     for one in document.get("assertionMethod", []):
         if isinstance(one, Mapping) and one.get("controller") == document["id"]:
             found[str(one.get("id"))] = multikey.decode(str(one.get("publicKeyMultibase")))
-    rsa = document.get("publicKey")
-    if isinstance(rsa, Mapping) and rsa.get("owner") == document["id"]:
-        found[str(rsa.get("id"))] = load_pem_public_key(str(rsa.get("publicKeyPem")).encode())
+    listed = document.get("publicKey")
+    for one in listed if isinstance(listed, list) else [listed]:
+        if isinstance(one, Mapping) and one.get("owner") == document["id"]:
+            found[str(one.get("id"))] = load_pem_public_key(str(one.get("publicKeyPem")).encode())
     t.check(name in found, code, expected=f"{name} is listed by its owner", received=sorted(found))
     return found
 
