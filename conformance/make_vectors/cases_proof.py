@@ -181,6 +181,8 @@ def _verify_cases() -> tuple[Case, ...]:
         _verify(6, "008", "numbers that have several spellings", _signed(_NUMBERS), flag="NUMBER"),
         _verify(7, "008", "an expiry that is covered", _signed(expires="2033-02-24T23:36:38Z"), flag="TAMPER"),
         _verify(8, "008", "a legacy signature that was added after the proof", {**_VALID, "signature": {"type": "RsaSignature2017", "signatureValue": "AAAA"}}, flag="LENIENT", acceptable=True),
+        _verify(10, "008", "the same with the known wrong value: `@context` left out of what was signed", _proof(_VALID, proofValue=_without_context()), "SIGNATURE"),
+        _verify(11, "008", "the same with the value of the credential", _proof(_VALID, proofValue=_CREDENTIAL_VALUE), "SIGNATURE"),
         # -- changed after signing
         _verify(20, "009", "a letter of the text changed after signing", _text_changed(), "SIGNATURE"),
         _verify(21, "009", "`created` changed after signing", _proof(_VALID, created="2023-02-24T23:36:39Z"), "SIGNATURE"),
@@ -207,6 +209,7 @@ def _verify_cases() -> tuple[Case, ...]:
         _verify(41, "010", "signed for `keyAgreement`", _signed(purpose="keyAgreement"), "PURPOSE", "PURPOSE"),
         _verify(42, "010", "signed for no purpose", _signed(changes={"proofPurpose": None}), "PURPOSE", "PURPOSE"),
         _verify(43, "010", "signed for several purposes", _signed(changes={"proofPurpose": ["assertionMethod", "authentication"]}), "PURPOSE", "PURPOSE"),
+        _verify(44, "010", "signed for `assertionMethod`, another note", _signed({**_NOTE, "id": "https://server.example/activities/2"}), flag="PURPOSE"),
         # -- contexts: the proof's must equal the document's
         _verify(50, "011", "two equal contexts, one longer than usual", _signed(_LONGER), flag="CONTEXT"),
         _verify(51, "011", "the proof's context is no prefix of the document's", _signed(context=[_DI]), "CONTEXT", "CONTEXT"),

@@ -11,6 +11,7 @@ from fedcoop_conformance.vectors.answers import Answerer
 from fedcoop_conformance.vectors.files import Vector, load
 
 NO_ANSWER: Final = "NO_ANSWER"
+_SEVERITY: Final = ("NOT_REFUSED", "REFUSED", "WRONG_OUTPUT", NO_ANSWER, "WRONG_REASON")
 _RESULTS: Final = frozenset({"valid", "invalid", "acceptable", "unsupported"})
 
 
@@ -26,7 +27,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one test of the catalogue: passed, failed (with the first code) or untested."""
+    """What became of one test of the catalogue: passed, failed (with the gravest code) or untested."""
 
     test: str
     outcome: str
@@ -79,9 +80,9 @@ def _outcome(test: str, judged: Sequence[Judged]) -> Outcome:
     failed = [one for one in judged if one.outcome == "failed"]
     untested = [one for one in judged if one.outcome == "untested"]
     if failed:
-        first = failed[0]
-        told = f"{first.vector.id} ({first.vector.comment}): {first.received}"
-        return Outcome(test, "failed", first.code, told, tuple(judged))
+        worst = min(failed, key=lambda one: _SEVERITY.index(one.code or NO_ANSWER))
+        told = f"{worst.vector.id} ({worst.vector.comment}): {worst.received}"
+        return Outcome(test, "failed", worst.code, told, tuple(judged))
     if untested:
         told = f"{len(untested)} of {len(judged)} vectors are not supported"
         return Outcome(test, "untested", None, told, tuple(judged))
