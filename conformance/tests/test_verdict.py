@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import jsonschema
 import pytest
 
-from fedcoop_conformance import verdict
+from fedcoop_conformance import data, verdict
 from fedcoop_conformance.verdict import Claim, ReportInvalid
 
 SOURCE: Final = Path(verdict.__file__)
@@ -73,11 +74,11 @@ def answer(decides: ModuleType, vector: Mapping[str, Any]) -> dict[str, Any]:
         made = decides.recompute(vector["input"]["report"], extract(vector["input"]["catalogue"]))
     except decides.ReportInvalid as invalid:
         return {"result": "invalid", "reason": invalid.reason}
-    return {"result": "valid", "claims": [claim.to_json() for claim in made]}
+    return {"result": "valid", "output": {"claims": [claim.to_json() for claim in made]}}
 
 
 def expected(vector: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: vector[key] for key in ("result", "reason", "claims") if key in vector}
+    return {key: vector[key] for key in ("result", "reason", "output") if key in vector}
 
 
 # ------------------------------------------------------------------------------------------------ the vectors
@@ -92,9 +93,13 @@ def test_the_vector_file_counts_itself_and_every_twin_is_valid():
     assert VECTORS["numberOfTests"] == len(VECTORS["tests"]) == len(BY_ID)
     twins = [vector["twin"] for vector in VECTORS["tests"] if vector["result"] == "invalid"]
     assert {BY_ID[twin]["result"] for twin in twins} == {"valid"}
-    assert {flag for vector in VECTORS["tests"] for flag in vector["flags"]} >= set(VECTORS["notes"]) - {
-        "INPUT"
-    }
+    assert {flag for vector in VECTORS["tests"] for flag in vector["flags"]} == set(VECTORS["notes"])
+
+
+def test_the_vector_file_holds_to_its_schema():
+    schema = json.loads((data.folder("schemas") / "vector-verdict.json").read_bytes())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(VECTORS, schema)
 
 
 def test_every_reason_for_refusing_a_report_has_a_vector():

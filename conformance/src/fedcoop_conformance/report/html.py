@@ -223,7 +223,7 @@ def _sides(result: Result) -> str:
 def _steps(result: Result) -> str:
     kinds = {"control": both("control: ", "témoin : "), "step": ""}
     items = "".join(
-        f"<li>{kinds.get(step.kind, '')}{escape(step.text)}: "
+        f"<li>{kinds.get(step.kind, '')}{escape(step.text)} → "
         f"{_word(('ok', 'ok', 'good') if step.ok else ('failed', 'échoué', 'bad'))}</li>"
         for step in result.steps
     )
@@ -247,15 +247,15 @@ def _reference(number: int) -> str:
 
 
 def _exchange(exchange: Exchange) -> str:
-    way = ("Sent by the suite", "Envoyé par la suite") if exchange.direction == "out" else (
-        "Received by a peer of the suite", "Reçu par un pair de la suite")  # fmt: skip
+    way = ("Sent by the suite:", "Envoyé par la suite :") if exchange.direction == "out" else (
+        "Received by a peer of the suite:", "Reçu par un pair de la suite :")  # fmt: skip
     asked = _first_line(exchange.request)
     kept = f"<code>transcript/{file_name(exchange.number)}</code>"
     answered = "" if exchange.response is None else _first_line(exchange.response)
     answer = both("No answer", "Aucune réponse") if exchange.response is None else both("Answer", "Réponse")
     shown = "" if exchange.response is None else f"<pre>{_shown(exchange.response)}</pre>"
     return (
-        f"<details><summary>{exchange.number:03d} {both(*way)}: <code>{escape(asked)}</code>"
+        f"<details><summary>{exchange.number:03d} {both(*way)} <code>{escape(asked)}</code>"
         f"{f' → <code>{escape(answered)}</code>' if answered else ''}</summary>\n"
         f"<p>{both('Request', 'Requête')} ({exchange.at_ms} ms, {kept})</p>"
         f"<pre>{_shown(exchange.request)}</pre>\n<p>{answer}</p>{shown}</details>"
@@ -305,7 +305,7 @@ def _title(facts: Facts, result: Result) -> str:
 
 
 def _grades(result: Result) -> str:
-    found = [f"{count} {both(*words.GRADES[grade])}" for grade, count in result.evidence.items() if count]
+    found = [f"{both(*words.GRADES[grade])} ({count})" for grade, count in result.evidence.items() if count]
     return ", ".join(found) or both("none", "aucune")
 
 

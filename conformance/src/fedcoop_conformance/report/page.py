@@ -78,7 +78,8 @@ def table(
     )
     return (
         f'<div class="scroll" role="region" aria-labelledby="{name}" tabindex="0">\n<table class="{style}">\n'
-        f'<caption id="{name}">{caption}</caption>\n<thead><tr>{columns}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n'
+        f'<caption><div id="{name}">{caption}</div></caption>\n'
+        f"<thead><tr>{columns}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n"
         "</table>\n</div>"
     )
 
