@@ -10,7 +10,7 @@ from fedcoop_conformance import catalogue, selftest
 from fedcoop_conformance.cases import plays
 from fedcoop_conformance.catalogue import Kill, Test
 from fedcoop_conformance.minicoop.degenerate import KINDS
-from fedcoop_conformance.runner import Result
+from fedcoop_conformance.report.model import Result
 
 ALL = catalogue.load()
 PROFILES = sorted({test.profile for test in selftest.subjects(ALL)})
@@ -62,7 +62,7 @@ async def test_a_mutant_that_dies_of_something_else_is_found():
 
 
 def result(test: Test, outcome: str) -> Result:
-    return Result(test, outcome)  # type: ignore[arg-type]
+    return Result(test.id, test.rev, test.profile, test.level, outcome)
 
 
 @pytest.mark.parametrize("outcome", ["passed", "untested", "cantTell", "error", "inapplicable"])

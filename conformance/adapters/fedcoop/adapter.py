@@ -1,7 +1,8 @@
-"""The adapter for fedcoop: founds an instance with the public commands, serves it, and gives orders on the command line.
+"""The adapter for fedcoop: founds an instance by the public commands, serves it, gives orders on the command line.
 
-Everything that it does an operator could type; there is no other entrance. Speaking and looking as a member is left to
-ActivityPub client to server (`fallback = ["c2s"]` in sut.toml). `FEDCOOP` names the program where it is not on the path.
+Everything that it does an operator could type; there is no other entrance. Speaking and looking as a member is left
+to ActivityPub client to server (`fallback = ["c2s"]` in sut.toml). `FEDCOOP` names the program where it is not on the
+path.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from pathlib import Path
 from typing import Any
 
 FEDCOOP = shlex.split(os.environ.get("FEDCOOP", "fedcoop"))
-SETTINGS = {"first_retry_seconds": 0.5, "peer_messages_per_5_minutes": 100_000, "unverified_per_minute": 100_000}
+SETTINGS = {
+    "first_retry_seconds": 0.5,
+    "peer_messages_per_5_minutes": 100_000,
+    "unverified_per_minute": 100_000,
+}
 """The first is a development setting (PROTOCOL.md §5); a suite sends more messages in five minutes than peers do."""
 
 
@@ -34,7 +39,9 @@ class Instance:
             probe.bind(("127.0.0.1", 0))
             self.base = f"http://127.0.0.1:{probe.getsockname()[1]}"
         origins = [part for url in (self.base, *args["reach"]) for part in ("--allow-origin", url)]
-        coop = self.run("init", "--base-url", self.base, "--name", "Coop sous test", "--kind", "cae", *origins)
+        coop = self.run(
+            "init", "--base-url", self.base, "--name", "Coop sous test", "--kind", "cae", *origins
+        )
         alice = self.run("member", "add", "Alice", "--status", "cesa")
         for origin in args["admit"]:
             self.run("peer", "allow", origin)
@@ -62,7 +69,9 @@ class Instance:
             for line in path.read_text(encoding="utf-8").splitlines()
             if not line.startswith(tuple(f"{name} " for name in settings))
         ]
-        path.write_text("\n".join([*(f"{k} = {v}" for k, v in settings.items()), *kept]) + "\n", encoding="utf-8")
+        path.write_text(
+            "\n".join([*(f"{k} = {v}" for k, v in settings.items()), *kept]) + "\n", encoding="utf-8"
+        )
 
     def start(self) -> None:
         """Serve the instance until it answers."""

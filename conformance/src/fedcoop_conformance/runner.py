@@ -7,52 +7,18 @@ import random
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from fedcoop_conformance.case import CannotTell, Case, Failed, Inapplicable, Stage, Untested
 from fedcoop_conformance.cases import Play, plays
 from fedcoop_conformance.catalogue import Test
-from fedcoop_conformance.driver.base import Declined, DriverFault, Evidence, Unsupported
+from fedcoop_conformance.driver.base import Declined, DriverFault, Unsupported
+from fedcoop_conformance.report.model import Result, Step
 from fedcoop_conformance.wire import NoAnswer
 
-Outcome = Literal["passed", "failed", "inapplicable", "untested", "cantTell", "error"]
+FAIL_FAST: Final = "not reached: an earlier test failed (--fail-fast)"
 DEADLINE: Final = 30.0
 """Seconds for a whole test; a test may ask for more by `deadline` in its entry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one test."""
-
-    test: Test
-    outcome: Outcome
-    code: str | None = None
-    reason: str | None = None
-    expected: str | None = None
-    received: str | None = None
-    ms: int = 0
-    steps: Sequence[Mapping[str, Any]] = ()
-    exchanges: Sequence[int] = ()
-    evidence: Mapping[Evidence, int] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as it stands in a report."""
-        return {
-            "id": self.test.id,
-            "rev": self.test.rev,
-            "profile": self.test.profile,
-            "level": self.test.level,
-            "outcome": self.outcome,
-            "code": self.code,
-            "reason": self.reason,
-            "expected": self.expected,
-            "received": self.received,
-            "evidence": {kind.value: self.evidence.get(kind, 0) for kind in Evidence},
-            "durationMs": self.ms,
-            "steps": list(self.steps),
-            "exchanges": list(self.exchanges),
-        }
 
 
 class Watcher(Protocol):
@@ -87,7 +53,7 @@ async def play(
                 stopped = fail_fast and any(one.outcome == "failed" for one in done.values())
                 for watcher in watchers:
                     watcher.started(test)
-                done[test.id] = _not_reached(test) if stopped else await _play(stage, test, done)
+                done[test.id] = untested(test, FAIL_FAST) if stopped else await _play(stage, test, done)
                 for watcher in watchers:
                     watcher.result(done[test.id])
 
@@ -117,19 +83,22 @@ def waves(tests: Sequence[Test], seed: str) -> list[list[Test]]:
 async def _play(stage: Stage, test: Test, done: Mapping[str, Result]) -> Result:
     known = plays().get(test.id)
     if known is None or known[0] != test.rev:
-        return Result(test, "untested", reason="the suite does not implement it yet")
+        return untested(test, "the suite does not implement it yet")
     for other in test.depends_on:
         if other in done and done[other].outcome != "passed":
-            return Result(test, "untested", reason=f"{other}, on which it depends, did not pass")
+            return untested(test, f"{other}, on which it depends, did not pass")
     case = Case(stage, test)
     began = time.monotonic()
     found = await _judged(case, known[1])
     return Result(
-        test,
-        ms=int((time.monotonic() - began) * 1000),
-        steps=[{"kind": one.kind, "text": one.text, "ok": one.ok} for one in case.steps],
-        exchanges=list(dict.fromkeys(case.exchanges)),
-        evidence=case.evidence,
+        id=test.id,
+        rev=test.rev,
+        profile=test.profile,
+        level=test.level,
+        evidence={kind.value: number for kind, number in case.evidence.items()},
+        duration_ms=int((time.monotonic() - began) * 1000),
+        steps=tuple(Step(one.kind, one.text, one.ok) for one in case.steps),
+        exchanges=tuple(dict.fromkeys(case.exchanges)),
         **found,
     )
 
@@ -150,7 +119,7 @@ async def _judged(case: Case, play: Play) -> dict[str, Any]:
             "received": failure.received,
         }
     except Inapplicable as reason:
-        return {"outcome": "inapplicable", "reason": str(reason)}
+        return {"outcome": "inapplicable", "reason": str(reason), "advertised": False}
     except (Untested, Unsupported) as reason:
         return {"outcome": "untested", "reason": str(reason)}
     except (CannotTell, NoAnswer, Declined, DriverFault) as reason:
@@ -169,5 +138,6 @@ async def _judged(case: Case, play: Play) -> dict[str, Any]:
     return {"outcome": "passed"}
 
 
-def _not_reached(test: Test) -> Result:
-    return Result(test, "untested", reason="not reached: an earlier test failed (--fail-fast)")
+def untested(test: Test, reason: str) -> Result:
+    """Return the result of a test that was not made."""
+    return Result(test.id, test.rev, test.profile, test.level, "untested", reason=reason)

@@ -17,7 +17,8 @@ from fedcoop_conformance.driver.base import Driver
 from fedcoop_conformance.driver.c2s import C2s
 from fedcoop_conformance.minicoop.degenerate import KINDS, DegenerateDriver
 from fedcoop_conformance.minicoop.driver import MinicoopDriver, demo_sut
-from fedcoop_conformance.runner import Result, play
+from fedcoop_conformance.report.model import Result
+from fedcoop_conformance.runner import play
 from fedcoop_conformance.session import opened
 from fedcoop_conformance.transcript import Transcript
 
@@ -74,7 +75,7 @@ async def baseline(tests: Sequence[Test], *, seeds: Iterable[str], jobs: Iterabl
             for one in await against(MinicoopDriver(), tests, seed=seed, jobs=many):
                 if one.outcome != "passed":
                     why = f"{one.outcome} {one.code or one.reason}: {one.received} (seed {seed}, {many} at a time)"
-                    found.append(Fault("G1", one.test.id, why))
+                    found.append(Fault("G1", one.id, why))
     return found
 
 
@@ -98,7 +99,7 @@ async def mutants(tests: Sequence[Test], *, seed: str, at_once: int = 4) -> list
 
 def judged(result: Result, kill: Kill, *, reached: bool) -> Iterable[Fault]:
     """Yield what is wrong with a mutant's death."""
-    what = f"{kill.mutant} by {result.test.id}"
+    what = f"{kill.mutant} by {result.id}"
     if not reached:
         yield Fault("G4", what, "the fault was never reached")
     if result.outcome != "failed":
@@ -113,9 +114,9 @@ async def degenerate(tests: Sequence[Test], *, seed: str) -> list[Fault]:
     for kind in KINDS:
         for one in await against(DegenerateDriver(kind), tests, seed=seed, jobs=32, times=DOOMED):
             if one.outcome in {"passed", "inapplicable"}:
-                found.append(Fault("G6", f"{one.test.id} on {kind}", one.outcome))
+                found.append(Fault("G6", f"{one.id} on {kind}", one.outcome))
             elif one.outcome == "error":
-                found.append(Fault("G6", f"{one.test.id} on {kind}", f"error: {one.reason}"))
+                found.append(Fault("G6", f"{one.id} on {kind}", f"error: {one.reason}"))
     return found
 
 

@@ -6,7 +6,7 @@ One protocol (`fedcoop-driver/1`) with several transports. A driver learns neith
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -83,6 +83,10 @@ class Driver(Protocol):
 
     evidence: Evidence
 
+    def ops(self) -> Collection[str]:
+        """Return the operations that it can do, once it was started."""
+        ...
+
     async def start(self, peers: PeersKnown) -> Ready | None:
         """Make ready; return the server where this driver knows it.
 
@@ -118,6 +122,10 @@ class Chain:
             found = await driver.start(peers)
             self.ready = self.ready or found
         return self.ready
+
+    def can(self, op: str) -> bool:
+        """Return whether any of the drivers can do an operation."""
+        return any(op in driver.ops() for driver in self._drivers)
 
     async def ask(self, op: str, args: Mapping[str, Any]) -> tuple[Any, Evidence]:
         """Do one operation; return what it says, and how good it is as evidence.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -29,6 +29,10 @@ class C2s:
             "collection": self._collection,
             "mission.decide": self._decide,
         }
+
+    def ops(self) -> Collection[str]:
+        """Return what client to server can do."""
+        return self._ops.keys()
 
     async def start(self, peers: PeersKnown) -> Ready | None:
         """Nothing is started: the server is there, or another driver starts it."""

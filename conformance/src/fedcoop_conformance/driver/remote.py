@@ -12,13 +12,21 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from fedcoop_conformance.driver.base import Declined, DriverFault, Evidence, PeersKnown, Ready, Unsupported
+from fedcoop_conformance.driver.base import (
+    OPS,
+    Declined,
+    DriverFault,
+    Evidence,
+    PeersKnown,
+    Ready,
+    Unsupported,
+)
 from fedcoop_conformance.sut import SutActor
 
 START_TIME: Final = 60.0
@@ -36,6 +44,10 @@ class Remote:
         self._seq = 0
         self._ops: frozenset[str] | None = None
         self._turn = asyncio.Lock()
+
+    def ops(self) -> Collection[str]:
+        """Return what the adapter says that it can do; all, where it does not say."""
+        return OPS if self._ops is None else self._ops
 
     async def start(self, peers: PeersKnown) -> Ready | None:
         """Say hello; return the server where the adapter names it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -60,6 +60,10 @@ class DegenerateDriver:
     def __init__(self, kind: str) -> None:
         self._answer = KINDS[kind]
         self._open = contextlib.AsyncExitStack()
+
+    def ops(self) -> Collection[str]:
+        """Return nothing: it does one thing, and nobody can make it do another."""
+        return ()
 
     async def start(self, peers: PeersKnown) -> Ready | None:
         """Serve it; it names actors like any other server."""

@@ -21,6 +21,10 @@ class MinicoopDriver:
         self.coop = Minicoop(faults=frozenset(faults))
         self._open = contextlib.AsyncExitStack()
 
+    def ops(self) -> Collection[str]:
+        """Return what it does beside client to server."""
+        return ("key.rotate",)
+
     async def start(self, peers: PeersKnown) -> Ready | None:
         """Serve it, and let the suite's peers in."""
         self.coop.admitted = frozenset(peers.admitted)

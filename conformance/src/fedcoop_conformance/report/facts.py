@@ -76,6 +76,8 @@ class Facts:
     catalogue: Catalogue
     exchanges: Mapping[int, Exchange] = field(default_factory=dict)
     published: Sequence[Report] = ()
+    again: str = "sut.toml"
+    """What stands after `run` on the command line that plays it again."""
 
     @property
     def name(self) -> str:
@@ -129,7 +131,7 @@ class Facts:
 
     def reproduce(self, result: Result) -> str:
         """Return the command that plays the test again."""
-        return f"fedcoop-conformance run sut.toml -t {result.id} --seed {self.report.header.seed}"
+        return f"fedcoop-conformance run {self.again} -t {result.id} --seed {self.report.header.seed}"
 
     def curl(self, result: Result) -> str | None:
         """Return a command that sends the one request of a test; None where one is not enough.
