@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,8 @@ import pytest
 from pyld import jsonld
 from rich.console import Console as Screen
 
-from fedcoop_conformance import data, verdict
+from fedcoop_conformance import catalogue, data, verdict
+from fedcoop_conformance.catalogue import Catalogue
 from fedcoop_conformance.report import (
     badge,
     compare,
@@ -52,40 +54,15 @@ PAYLOAD: Final = "<script>alert(1)</script><img src=https://evil.example/x.png>"
 # ------------------------------------------------------------------------------------------- the fixed report
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A test, requirement or profile of the fixed catalogue."""
-
-    entry: Mapping[str, Any]
-
-    def __getattr__(self, name: str) -> Any:
-        named = {"codes": "failureCodes", "id": "id"}.get(name, name)
-        if name == "id" and "id" not in self.entry:
-            return f"{self.entry['name']}@{self.entry['version']}"
-        return self.entry[named]
-
-
-@dataclass(frozen=True)
-class FixedCatalogue:
-    digest: str
-    tests: Mapping[str, Any]
-    requirements: Mapping[str, Any]
-    profiles: Mapping[str, Any]
-
-
-def the_catalogue() -> FixedCatalogue:
+@cache
+def the_catalogue() -> Catalogue:
     said = json.loads((GOLDEN / "catalogue.json").read_text("utf-8"))
-    return FixedCatalogue(
-        "uEiCatalogueOfTheGoldenFiles",
-        {one["id"]: Entry(one) for one in said["tests"]},
-        {one["id"]: Entry(one) for one in said["requirements"]},
-        {f"{one['name']}@{one['version']}": Entry(one) for one in said["profiles"]["profiles"]},
-    )
+    return catalogue.of(said["requirements"], said["tests"], said["profiles"])
 
 
 HEADER: Final = Header(
     suite="fedcoop-conformance@0.1.0",
-    catalogue="uEiCatalogueOfTheGoldenFiles",
+    catalogue=the_catalogue().digest,
     vectors="uEiVectorsOfTheGoldenFiles",
     seed="7c0d5a11e1b04f6b",
     started_at="2026-11-22T10:01:40Z",
@@ -228,6 +205,17 @@ def test_bytes_that_are_no_json_or_say_a_thing_twice_are_not_read():
     for content in (b"", b"[]", b"{", b'{"schema":1,"schema":2}', b"\xff"):
         with pytest.raises(ReportInvalid, match=r"^schema"):
             json_.read(content)
+
+
+def test_what_is_nested_too_deeply_is_not_read():
+    for depth in (300, 700, 100_000):
+        deep = b"[" * depth + b"]" * depth
+        for content in (
+            deep,
+            json_.write(the_report()).replace(b'"profiles":[', b'"profiles":[' + deep + b",", 1),
+        ):
+            with pytest.raises(ReportInvalid, match=r"^schema"):
+                json_.read(content)
 
 
 def test_reading_plain_json_that_lacks_something_is_refused():
@@ -572,8 +560,8 @@ def test_the_matrix_has_a_column_for_each_implementation_and_a_row_for_each_test
 
 
 def test_a_test_is_described_so_that_nobody_needs_its_source():
-    catalogue = the_catalogue()
-    said = describe.describe(catalogue.tests["FC-SIG-004"], catalogue, source="cases/signature.py")
+    test = the_catalogue().tests["FC-SIG-004"]
+    said = describe.describe(test, the_catalogue(), source="cases/signature.py")
     assert said.splitlines() == [
         "FC-SIG-004  The digest of another body is refused  MUST  security  automatic",
         "  title (fr)   Le condensé d'un autre corps est refusé",
@@ -581,7 +569,7 @@ def test_a_test_is_described_so_that_nobody_needs_its_source():
         '  requirement  fcr:sig/07 "A receiver MUST refuse a request whose Content-Digest does not match the',
         '               body that it received." (RFC 9530 §2, RFC 9421 §7.2)',
         "               https://w3id.org/fedcoop/v1/protocol#sig-07",
-        "  depends on   FC-SIG-001",
+        "  depends on   FC-COR-001",
         "  needs        observe",
         "  control      P sends A1, correctly signed: 2xx, A1 observed",
         "  step 1       P signs A2 with the Content-Digest of other bytes",

@@ -200,6 +200,7 @@ REDACTED: Final = {
     "z3u2en7t5LR2WtQH5PfFqMqwVHgeXouLzo6haApm8XHqvjxq here": "[redacted: private key] here",
     "https://alice:hunter2@host.example/": "https://alice:[redacted: password]@host.example/",
     "write to alice.b+c@coop.example.": "write to [redacted: e-mail address].",
+    'token = "abc def"': 'token = "[redacted: secret]"',
     "email=alice%40coop.example&x=1": "email=[redacted: e-mail address]&x=1",
     '"mailto:alice@coop.example"': '"mailto:[redacted: e-mail address]"',
 }  # fmt: skip
@@ -217,6 +218,7 @@ KEPT: Final = (
     "GET /missions?code=44109 HTTP/1.1",
     '{"code":"stale"}',
     '{"d":"short"}',
+    'token = "${HOOK_TOKEN}"',
 )
 
 

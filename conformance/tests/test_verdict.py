@@ -343,3 +343,13 @@ def test_true_and_one_point_nought_are_not_the_number_one():
         good["report"]["footer"]["counts"]["passed"] = odd
         with pytest.raises(ReportInvalid, match="counts"):
             verdict.recompute(good["report"], extract(good["catalogue"]))
+
+
+def test_claims_that_are_nested_too_deeply_are_refused_and_break_nothing():
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    good = json.loads(json.dumps(VECTORS["tests"][0]["input"]))
+    good["report"]["footer"]["claims"] = deep
+    with pytest.raises(ReportInvalid, match="claims"):
+        verdict.recompute(good["report"], extract(good["catalogue"]))

@@ -268,7 +268,10 @@ def _results_are_whole(
 
 def _same(said: object, follows: object) -> bool:
     # Python holds 1, 1.0 and True for equal; a reader of the file does not.
-    return json.dumps(said, sort_keys=True) == json.dumps(follows, sort_keys=True)
+    try:
+        return json.dumps(said, sort_keys=True) == json.dumps(follows, sort_keys=True)
+    except RecursionError:
+        return False
 
 
 def _refuse(reason: str, ids: Sequence[str]) -> None:

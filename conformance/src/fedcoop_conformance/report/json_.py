@@ -34,9 +34,15 @@ def read_json(content: bytes) -> dict[str, Any]:
         ReportInvalid: as `read`.
     """
     try:
-        said = jcs.parse(content)
+        return _held(jcs.parse(content))
     except jcs.NotIJson as error:
         raise ReportInvalid("schema", str(error)) from error
+    except RecursionError as error:
+        raise ReportInvalid("schema", "nested too deeply") from error
+
+
+def _held(said: Any) -> dict[str, Any]:
+    """Return what holds to the schema of a report."""
     if isinstance(said, dict) and "header" in said and said.get("footer") is None:
         raise ReportInvalid("no-footer", "the run did not end")
     # A schema takes 1.0 for an integer. A report has no such number: other readers may round it.

@@ -54,6 +54,12 @@ PATTERNS: Final = (
     _pattern(
         "secret", rb"(?P<before>(?:^|[?&\s])(?:" + _SECRETS + rb")=)(?!\[redacted)[^&\s\"]+", re.MULTILINE
     ),
+    # A line of settings, as in sut.toml. What names a variable of the environment (`${TOKEN}`) gives nothing away.
+    _pattern(
+        "secret",
+        rb"(?P<before>^[ \t]*(?:" + _SECRETS + rb")[ \t]*=[ \t]*[\"'])(?!\$\{)[^\"'\r\n]+",
+        re.MULTILINE,
+    ),
     # The code of an OAuth redirect; short codes in queries are trades and communes.
     _pattern("secret", rb"(?P<before>[?&]code=)(?!\[redacted)[^&\s\"]{16,}"),
     _pattern("bearer token", rb"(?P<before>\bbearer )[\w.~+/=-]{8,}"),
