@@ -46,7 +46,7 @@ class Declined(Exception):
 OPS: Final = (
     "actor.ensure", "outbox.post", "observe", "collection", "mission.decide", "follow.mode", "relay.subscribe",
     "relay.leave", "member.move", "member.export", "member.import", "key.rotate", "statement.check", "peer.decide",
-    "restart", "reset",
+    "restart", "reset", "oauth.consent",
 )  # fmt: skip
 
 

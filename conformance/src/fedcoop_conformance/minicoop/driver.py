@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from yarl import URL
+
 from fedcoop_conformance.driver.base import Declined, Evidence, PeersKnown, Ready, Unsupported
 from fedcoop_conformance.minicoop.server import serving
 from fedcoop_conformance.minicoop.world import Minicoop
@@ -40,15 +42,29 @@ class MinicoopDriver:
         )
 
     async def call(self, op: str, args: Mapping[str, Any]) -> Any:
-        """Rotate a key; everything else is done by client to server."""
+        """Rotate a key, or say yes to a program; everything else is done by client to server."""
         match op:
             case "key.rotate":
                 local = self.coop.actor_at(args["actor"])
                 if local is None:
                     raise Declined(f"{args['actor']} is no actor of this server")
                 self.coop.rotate(local)
+            case "oauth.consent":
+                return await self._consent(args["url"], args["actor"])
             case _:
                 raise Unsupported(op)
+
+    async def _consent(self, url: str, actor: str) -> Mapping[str, str]:
+        """Say yes to a program as a member would, with the member's own token."""
+        local, session = self.coop.actor_at(actor), self.coop.session
+        assert local is not None
+        assert session is not None
+        async with session.post(
+            URL(url, encoded=True), data={"token": local.token}, allow_redirects=False
+        ) as got:
+            if got.status != 303:
+                raise Declined(f"POST {url}: {got.status}", got.status)
+            return {"redirect": got.headers["Location"]}
 
     async def stop(self) -> None:
         """Stop serving."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 import aiohttp
 from aiohttp import web
 
-from fedcoop_conformance.minicoop import deliver
+from fedcoop_conformance.minicoop import discovery, outbox, programs, reading
 from fedcoop_conformance.minicoop.receive import receive
-from fedcoop_conformance.minicoop.world import ACTIVITY_JSON, AS2, Document, Local, Minicoop, Refusal
+from fedcoop_conformance.minicoop.world import COOP, Minicoop, Refusal
 
 MAX_READ: Final = 4 * 1024 * 1024
-COOP: Final = web.AppKey("coop", Minicoop)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -46,100 +45,54 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Refusal as refusal:
-        document = {
-            "type": f"{coop.base}/problems/{refusal.code}",
-            "title": refusal.code,
-            "status": refusal.status,
-            "detail": refusal.detail,
-        }
-        return web.Response(
-            status=refusal.status,
-            text=json.dumps(document),
-            content_type="application/problem+json",
-            headers=refusal.headers,
-        )
+        return problem(coop, refusal)
+    except web.HTTPMethodNotAllowed as refused:
+        if coop.fault("method-500"):
+            return problem(coop, Refusal(500, "internal-error"))
+        allow = {} if coop.fault("method-no-allow") else {"Allow": refused.headers["Allow"]}
+        return problem(coop, Refusal(405, "method-not-allowed", **allow))
+    except web.HTTPNotFound:
+        return problem(coop, Refusal(404, "not-found"))
 
 
-def shown(document: Mapping[str, Any], *, media: str = ACTIVITY_JSON, **how: Any) -> web.Response:
-    """Return a document as an answer."""
-    return web.Response(text=json.dumps(document, ensure_ascii=False), content_type=media, **how)
-
-
-def the_actor(request: web.Request) -> Local:
-    """Return the local actor that an address names."""
-    found = request.app[COOP].actors.get(request.match_info["name"])
-    if found is None:
-        raise Refusal(404, "not-found")
-    return found
-
-
-def speaker(request: web.Request) -> Local:
-    """Return the local actor whose token a request bears."""
-    found = request.app[COOP].by_token(request.headers.get("Authorization", "").removeprefix("Bearer "))
-    if found is None:
-        raise Refusal(401, "token-missing", **{"WWW-Authenticate": "Bearer"})
-    return found
-
-
-async def actor(request: web.Request) -> web.Response:
-    coop = request.app[COOP]
-    return shown(coop.documents_of(the_actor(request)))
+def problem(coop: Minicoop, refusal: Refusal) -> web.Response:
+    """Return the problem document of a refusal."""
+    code = f"error-{coop.rng.getrandbits(32):x}" if coop.fault("error-unknown-code") else refusal.code
+    document = {
+        "type": f"{coop.base}/problems/{code}",
+        "title": refusal.code,
+        "status": refusal.status,
+        "detail": refusal.detail,
+    }
+    media = "text/html" if coop.fault("error-html") else "application/problem+json"
+    return web.Response(
+        status=refusal.status, text=json.dumps(document), content_type=media, headers=refusal.headers
+    )
 
 
 async def inbox(request: web.Request) -> web.Response:
-    return web.Response(status=await receive(request.app[COOP], the_actor(request), request))
+    return web.Response(status=await receive(request.app[COOP], reading.the_actor(request), request))
 
 
-async def read_inbox(request: web.Request) -> web.Response:
-    local = the_actor(request)
-    if speaker(request) is not local:
-        raise Refusal(403, "not-yours")
-    return shown(collection(str(request.url), local.inbox[::-1]))
-
-
-async def outbox(request: web.Request) -> web.Response:
-    local = the_actor(request)
-    if speaker(request) is not local:
-        raise Refusal(403, "not-yours")
-    said = await deliver.say(request.app[COOP], local, await request.json())
-    return web.Response(status=201, headers={"Location": said["id"]})
-
-
-async def read_outbox(request: web.Request) -> web.Response:
-    return shown(collection(str(request.url), the_actor(request).outbox[::-1]))
-
-
-async def stored(request: web.Request) -> web.Response:
-    """Answer an object of this server at its id."""
-    coop = request.app[COOP]
-    found = coop.objects.get(f"{coop.base}{request.path}")
-    if found is None:
-        raise Refusal(404, "not-found")
-    return shown(found)
-
-
-async def lookup(request: web.Request) -> web.Response:
-    """Answer the stored copy of anything (PROTOCOL.md §3)."""
-    speaker(request)
-    found = request.app[COOP].objects.get(request.query.get("uri", ""))
-    if found is None:
-        raise Refusal(404, "not-found")
-    return shown(found)
-
-
-def collection(name: str, items: list[Document]) -> Document:
-    """Return an ordered collection of one page."""
-    page = {"id": f"{name}?page=1", "type": "OrderedCollectionPage", "partOf": name, "orderedItems": items}
-    return {"@context": AS2, "id": name, "type": "OrderedCollection", "totalItems": len(items), "first": page}
+async def shared_inbox(request: web.Request) -> web.Response:
+    return web.Response(status=await receive(request.app[COOP], None, request))
 
 
 ROUTES: Final = (
-    web.get("/actors/{name}", actor),
+    web.get("/actors/{name}", reading.actor),
+    web.post("/inbox", shared_inbox),
     web.post("/actors/{name}/inbox", inbox),
-    web.get("/actors/{name}/inbox", read_inbox),
-    web.post("/actors/{name}/outbox", outbox),
-    web.get("/actors/{name}/outbox", read_outbox),
-    web.get("/activities/{id}", stored),
-    web.get("/objects/{id}", stored),
-    web.get("/api/v1/lookup", lookup),
+    web.get("/actors/{name}/inbox", reading.inbox),
+    web.post("/actors/{name}/outbox", outbox.post),
+    web.get("/actors/{name}/outbox", reading.outbox),
+    web.get("/actors/{name}/followers", reading.follows),
+    web.get("/actors/{name}/following", reading.follows),
+    web.get("/activities/{id}", reading.stored),
+    web.get("/objects/{id}", reading.stored),
+    web.get("/api/v1/lookup", reading.lookup),
+    web.get("/.well-known/webfinger", discovery.webfinger),
+    web.get("/.well-known/nodeinfo", discovery.nodeinfo_links),
+    web.get("/nodeinfo/2.1", discovery.nodeinfo),
+    web.post("/oauth/authorize", programs.authorize),
+    web.post("/oauth/token", programs.token),
 )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fedcoop_conformance.crypto import multikey
@@ -89,6 +90,12 @@ class Minicoop:
     """Actor documents that were fetched."""
     refetched: dict[str, float] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    deleted: dict[str, Document] = field(default_factory=dict)
+    """A Tombstone for each object that was deleted, by id."""
+    codes: dict[str, Document] = field(default_factory=dict)
+    """What each authorization code was given for; a code is used up by the first attempt."""
+    granted: dict[str, str] = field(default_factory=dict)
+    """Whom each token of a program speaks for, by name."""
     prefers_cavage: set[str] = field(default_factory=set)
     """The origins that took draft-cavage after they had refused RFC 9421."""
     session: aiohttp.ClientSession | None = None
@@ -149,7 +156,8 @@ class Minicoop:
         return self.actors.get(name.removeprefix(prefix)) if name.startswith(prefix) else None
 
     def by_token(self, token: str) -> Local | None:
-        return next((one for one in self.actors.values() if token and one.token == token), None)
+        own = (one for one in self.actors.values() if token and one.token == token)
+        return next(own, self.actors.get(self.granted.get(token, "")))
 
     def new_id(self, kind: str = "activities") -> str:
         return f"{self.base}/{kind}/{self.rng.getrandbits(64):016x}"
@@ -170,16 +178,55 @@ class Minicoop:
             "outbox": f"{name}/outbox",
             "followers": f"{name}/followers",
             "following": f"{name}/following",
-            "assertionMethod": [self.method_of(actor), *actor.retired],
+            "endpoints": self.endpoints_of(actor),
+            "assertionMethod": self.methods_of(actor),
             "generator": {
                 "type": "Application",
                 "implements": [
                     {"href": href, "name": href}
                     for href in (CAPABILITY, RFC9421, f"{RFC9421}#name-eddsa-using-curve-edwards25")
+                    if href != CAPABILITY or not self.fault("implements-missing")
                 ],
             },
+            **self.kinds_of(actor),
         }
+        for fault, member in (("actor-no-inbox", "inbox"), ("ctx-missing", "@context")):
+            if self.fault(fault):
+                del document[member]
+        if self.fault("id-mismatch"):
+            document["id"] += "/"
         return document
+
+    def endpoints_of(self, actor: Local) -> Document:
+        """Return the addresses that an actor shares with others, and those of OAuth for a member (FEP-d8c2)."""
+        found = {"sharedInbox": f"{self.base}/inbox"}
+        if actor.role != "member" or self.fault("c2s-no-endpoints"):
+            return found
+        return found | {
+            "oauthAuthorizationEndpoint": f"{self.base}/oauth/authorize",
+            "oauthTokenEndpoint": f"{self.base}/oauth/token",
+        }
+
+    def methods_of(self, actor: Local) -> list[Document]:
+        """Return the keys that an actor lists: one that is in force, and those of before."""
+        present = self.method_of(actor)
+        if self.fault("key-no-controller"):
+            del present["controller"]
+        second = [{**present, "id": f"{present['id']}-b"}] if self.fault("key-two-live") else []
+        return [present, *second, *actor.retired]
+
+    def kinds_of(self, actor: Local) -> Document:
+        """Return what an actor is among co-operatives (vocab/classes.json)."""
+        kinds: dict[str, Document] = {
+            "coop": {"fedcoopType": ["Cooperative"]},
+            "member": {"fedcoopType": ["Member"], "homeCooperative": f"{self.base}/actors/coop"},
+        }
+        found = kinds.get(actor.role, {})
+        if self.fault("actor-no-kind"):
+            found.pop("fedcoopType", None)
+        if self.fault("member-no-home"):
+            found.pop("homeCooperative", None)
+        return found
 
     # -- the world outside ---------------------------------------------------------------------------------------
 
@@ -220,6 +267,10 @@ class Minicoop:
             self.session.get(url, headers=headers, allow_redirects=False) as got,
         ):
             return got.status, await got.content.read(FETCH_BYTES)
+
+
+COOP: Final = web.AppKey("coop", Minicoop)
+"""Where handlers find the model server that they belong to."""
 
 
 def sign(coop: Minicoop, local: Local, method: str, url: str, headers: Mapping[str, str]) -> dict[str, str]:
