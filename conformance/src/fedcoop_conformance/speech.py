@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,8 @@ Language = Literal["en", "fr"]
 
 def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Language:
     """Return the language that these arguments and this environment ask for."""
-    asked = [
-        following for word, following in zip(arguments, [*arguments[1:], ""], strict=True) if word == "--lang"
-    ] + [word.removeprefix("--lang=") for word in arguments if word.startswith("--lang=")]
+    asked = [following for word, following in itertools.pairwise(arguments) if word == "--lang"]
+    asked += [word.removeprefix("--lang=") for word in arguments if word.startswith("--lang=")]
     settings = (environment.get(name, "") for name in ("FEDCOOP_LANG", "LC_ALL", "LANG"))
     wanted = next(filter(None, [*asked, *settings]), "en")
     return "fr" if wanted.lower().startswith("fr") else "en"

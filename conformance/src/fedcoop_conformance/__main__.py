@@ -1,0 +1,5 @@
+"""`python -m fedcoop_conformance`."""
+
+from fedcoop_conformance.cli import main
+
+main()
