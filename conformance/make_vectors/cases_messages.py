@@ -218,6 +218,7 @@ def _verify_cases() -> tuple[Case, ...]:
     return (
         _verify(1, "the worked example", _b26(), source=f"{_RFC}.6"),
         _verify(2, "a header that is not covered may change", _b26(Content_Digest="sha-256=:AAAA:")),
+        _verify(3, "two keys to choose from", _b26(), keys={_RFC_KEYID: _RFC_TEXT, "other": _RFC_TEXT}),
         _verify(10, "the date changed", _b26(Date="Tue, 20 Apr 2021 02:07:56 GMT"), "SIGNATURE"),
         _verify(11, "the method changed", _b26(method="PUT"), "SIGNATURE"),
         _verify(12, "the path changed", _b26(url="https://example.com/bar?param=Value&Pet=dog"), "SIGNATURE"),
@@ -229,7 +230,7 @@ def _verify_cases() -> tuple[Case, ...]:
         _verify(18, "a component taken off the list", _b26(given=_INPUT.replace(' "content-length"', "")), "SIGNATURE"),
         _verify(19, "two components in another order", _b26(given=_INPUT.replace('"date" "@method"', '"@method" "date"')), "SIGNATURE"),
         _verify(20, "a parameter added", _b26(given=f'{_INPUT};tag="x"'), "SIGNATURE"),
-        _verify(21, "a key that nobody knows", _b26(), "UNKNOWN_KEY", keys={"other": _RFC_TEXT}, also=("SIGNATURE",), flag="COVERAGE"),
+        _verify(21, "a key that nobody knows", _b26(), "UNKNOWN_KEY", twin=3, keys={"other": _RFC_TEXT}, also=("SIGNATURE",), flag="COVERAGE"),
         _verify(22, "no signature", _b26(without="Signature"), "NO_SIGNATURE", also=("LABEL",), flag="COVERAGE"),
         _verify(23, "no Signature-Input", _b26(without="Signature-Input"), "NO_SIGNATURE", also=("LABEL",), flag="COVERAGE"),
         _verify(24, "another label in each of the two", _b26(value=_SIGNATURE.replace("sig-b26", "sig-b27")), "LABEL", also=("NO_SIGNATURE",), flag="COVERAGE"),

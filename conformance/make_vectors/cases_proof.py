@@ -195,7 +195,7 @@ def _verify_cases() -> tuple[Case, ...]:
         _verify(9, "009", "an array in its order", _signed({**_NOTE, "to": [_ALICE, _AS]})),
         _verify(28, "009", "the proof of another document by the same key", _proof(_VALID, proofValue=another), "SIGNATURE"),
         _verify(29, "009", "the key is another one", _VALID, "SIGNATURE", keys={_METHOD: _OTHER}),
-        _verify(30, "009", "the proof names a key that is not there", _VALID, "METHOD", keys={_METHOD_2: _TEXT}, also=("SIGNATURE",)),
+        _verify(30, "009", "the proof names a key that is not there", _VALID, "METHOD", twin=5, keys={_METHOD_2: _TEXT}, also=("SIGNATURE",)),
         _verify(31, "009", "no proof", {key: item for key, item in _VALID.items() if key != "proof"}, "NO_PROOF"),
         _verify(32, "009", "no value", _without(_VALID, "proofValue"), "PROOF_VALUE", also=("SIGNATURE",)),
         _verify(33, "009", "a value without its multibase prefix", _proof(_VALID, proofValue=value[1:]), "PROOF_VALUE", "ENCODED_KEY", ("SIGNATURE",)),

@@ -60,7 +60,7 @@ KINDS: Final[dict[str, tuple[str, Json, Json | None, tuple[str, ...]]]] = {
     "sfv": ("Parse a structured field (RFC 9651)", _closed(field=_TEXT, shape={"enum": ["dictionary", "list", "item"]}), _closed(structure={}), ("SYNTAX",)),
     "vocab": ("Validate a document against a schema of the vocabulary; the reason is the keyword that it breaks", _DOCUMENT, None, KEYWORDS),
     "vocab-read": ("Read a document and write it again: whole, with the terms that nobody knows", _DOCUMENT, _closed(document=_OBJECT), KEYWORDS),
-    "origin": ("Tell whether two ids are of one origin", _closed(one=_TEXT, other=_TEXT), None, ("SCHEME", "HOST", "PORT", "USERINFO", "NOT_A_URL")),
+    "origin": ("Tell whether two ids are of one origin", _closed(one=_TEXT, other=_TEXT), None, ("SCHEME", "HOST", "PORT", "USERINFO", "TRAILING_DOT", "NOT_A_URL")),
 }  # fmt: skip
 
 

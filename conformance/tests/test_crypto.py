@@ -462,7 +462,7 @@ def test_a_broken_field_is_refused() -> None:
         ("https://bücher.example", "https://XN--BCHER-KVA.example/", None),
         ("https://[::1]:8443/", "https://[::1]:8443", None),
         ("http://coop.example", "https://coop.example", "SCHEME"),
-        ("https://coop.example", "https://coop.example.", "HOST"),
+        ("https://coop.example", "https://coop.example./", "TRAILING_DOT"),
         ("https://coop.example", "https://coop.example.evil.example", "HOST"),
         ("https://coop.example:444", "https://coop.example", "PORT"),
         ("https://coop.example@evil.example", "https://evil.example", "USERINFO"),

@@ -117,9 +117,8 @@ function origin(text) {
   // The URL class mends what it should refuse: backslashes, white space, missing slashes.
   if (!/^https?:\/\/[^/?#\\\s]+(?:[/?#]|$)/i.test(text)) throw new Refused('NOT_A_URL')
   if (/^https?:\/\/[^/?#]*@/i.test(text)) throw new Refused('USERINFO')
-  try {
-    return new URL(text)
-  } catch {
-    throw new Refused('NOT_A_URL')
-  }
+  if (!URL.canParse(text)) throw new Refused('NOT_A_URL')
+  const found = new URL(text)
+  if (found.hostname.endsWith('.')) throw new Refused('TRAILING_DOT')
+  return found
 }

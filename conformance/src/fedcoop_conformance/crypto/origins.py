@@ -16,7 +16,8 @@ _DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
 
 class NoOrigin(Refused):
-    """A text has no origin that we could compare. Reasons: `USERINFO`, `NOT_A_URL`."""
+    """A text has no origin that we could compare. Reasons: `USERINFO`, `TRAILING_DOT`,
+    `NOT_A_URL`."""
 
 
 class Origin(NamedTuple):
@@ -34,8 +35,8 @@ class Origin(NamedTuple):
 def origin(url: str) -> Origin:
     """Return the origin of an http or https URL.
 
-    A user name in it is refused, since it is only ever there to deceive a reader. A final dot belongs to the
-    host: `coop.example.` is another one.
+    A user name in it is refused, since it is only ever there to deceive a reader, and a final dot of the host,
+    since some take it for another host and some for the same.
 
     Raises:
         NoOrigin: there is none.
@@ -45,6 +46,8 @@ def origin(url: str) -> Origin:
         raise NoOrigin("NOT_A_URL", url[:120])
     if match["userinfo"] is not None:
         raise NoOrigin("USERINFO", url[:120])
+    if match["host"].endswith("."):
+        raise NoOrigin("TRAILING_DOT", url[:120])
     scheme = match["scheme"].lower()
     port = int(match["port"]) if match["port"] else _DEFAULT_PORT[scheme]
     if not 0 < port < 65536:
