@@ -32,6 +32,15 @@ async def test_servers_that_do_one_thing_pass_nothing(profile: str):
     assert await selftest.degenerate(selftest.subjects(ALL, {profile}), seed="degenerate") == []
 
 
+async def test_an_adapter_that_lies_makes_no_profile_pass():
+    assert await selftest.lying(selftest.subjects(ALL), seed="liars") == []
+
+
+async def test_an_adapter_is_never_told_which_test_it_serves():
+    asking = [test for test in selftest.subjects(ALL) if test.needs]
+    assert await selftest.answer_key(ALL, asking, seed="key") == []
+
+
 def test_what_is_implemented_is_in_the_catalogue_and_back():
     assert selftest.unregistered(ALL, plays()) == []
 
@@ -63,6 +72,19 @@ async def test_a_mutant_that_dies_of_something_else_is_found():
 
 def result(test: Test, outcome: str) -> Result:
     return Result(test.id, test.rev, test.profile, test.level, outcome)
+
+
+async def test_a_profile_that_a_liar_makes_pass_is_found():
+    # A test that looks at nothing passes whatever it is told.
+    lazy = replace(ALL.tests["FC-SIG-001"], needs=("observe",))
+    found = await selftest.lying([lazy], seed="lazy")
+    assert {(one.gate, one.why) for one in found} == {("G7", "passed whole")}
+
+
+async def test_a_question_that_names_its_test_is_found():
+    asking = ALL.tests["FC-SIG-026"]
+    named = replace(ALL, tests={**ALL.tests, "observe": asking})
+    assert [one.gate for one in await selftest.answer_key(named, [asking], seed="named")][:1] == ["G8"]
 
 
 @pytest.mark.parametrize("outcome", ["passed", "untested", "cantTell", "error", "inapplicable"])

@@ -232,6 +232,8 @@ async def selftested(*, full: bool, profiles: Sequence[str], tell: Tell) -> list
         ("G1", lambda: selftest.baseline(tests, seeds=seeds, jobs=(1, 4))),
         ("G3 G4", lambda: selftest.mutants(tests, seed=SEEDS[0])),
         ("G6", lambda: selftest.degenerate(tests, seed=SEEDS[0])),
+        ("G7", lambda: selftest.lying(tests, seed=SEEDS[0])),
+        ("G8", lambda: selftest.answer_key(whole, tests, seed=SEEDS[0])),
     )
     found = selftest.unregistered(whole, cases.plays())
     tell(gate_line("G10", found))

@@ -1,20 +1,22 @@
 """Who tests the tests: every test kills its mutants with the code that it names, and passes no idle server.
 
-Gates G1-G6 of the design (conformance.md §8.13), played against the model server in this process. A test that nothing
-can fail proves nothing about anybody.
+Gates G1, G3, G4, G6-G8 and G10 of the design (conformance.md §8.13), played against the model server in this process.
+A test that nothing can fail proves nothing about anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fedcoop_conformance.case import Times
 from fedcoop_conformance.catalogue import Catalogue, Kill, Test
-from fedcoop_conformance.driver.base import Driver
+from fedcoop_conformance.driver.base import Driver, Evidence, PeersKnown, Ready, Unsupported
 from fedcoop_conformance.driver.c2s import C2s
+from fedcoop_conformance.minicoop import liars
 from fedcoop_conformance.minicoop.degenerate import KINDS, DegenerateDriver
 from fedcoop_conformance.minicoop.driver import MinicoopDriver, demo_sut
 from fedcoop_conformance.report.model import Result
@@ -53,16 +55,22 @@ def subjects(catalogue: Catalogue, profiles: Collection[str] = ()) -> list[Test]
 
 
 async def against(
-    driver: Driver, tests: Sequence[Test], *, seed: str, jobs: int = 1, times: Times = QUICK
+    driver: Driver,
+    tests: Sequence[Test],
+    *,
+    seed: str,
+    jobs: int = 1,
+    times: Times = QUICK,
+    before: Sequence[Driver] = (),
 ) -> list[Result]:
-    """Play tests against what a driver serves, which is reached by client to server besides."""
+    """Play tests against what a driver serves, and by client to server; the drivers `before` are asked first."""
     sut = demo_sut(())
     async with opened(
         sut,
         seed=seed,
         transcript=Transcript(),
         times=times,
-        drivers=lambda wire, server: [driver, C2s(wire, server)],
+        drivers=lambda wire, server: [*before, driver, C2s(wire, server)],
     ) as stage:
         return await play(stage, tests, jobs=jobs)
 
@@ -118,6 +126,63 @@ async def degenerate(tests: Sequence[Test], *, seed: str) -> list[Fault]:
             elif one.outcome == "error":
                 found.append(Fault("G6", f"{one.id} on {kind}", f"error: {one.reason}"))
     return found
+
+
+async def lying(tests: Sequence[Test], *, seed: str) -> list[Fault]:
+    """G7: a driver that lies about what the server shows, or breaks, makes no profile pass that asks it."""
+    found = []
+    asking = [test for test in tests if "observe" in test.needs]
+    for kind in liars.KINDS:
+        results = await against(
+            MinicoopDriver(), asking, seed=seed, jobs=16, times=DOOMED, before=[liars.Liar(kind)]
+        )
+        found += [
+            Fault("G7", f"{one.id} with an adapter that {kind}", f"error: {one.reason}")
+            for one in results
+            if one.outcome == "error"
+        ]
+        for profile in sorted({test.profile for test in asking}):
+            if all(one.outcome == "passed" for one in results if one.profile == profile):
+                found.append(Fault("G7", f"{profile} with an adapter that {kind}", "passed whole"))
+    return found
+
+
+class Listener:
+    """Stands before the true driver, answers nothing, and keeps what it is asked."""
+
+    evidence = Evidence.TESTIMONY
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def ops(self) -> Collection[str]:
+        """Return nothing."""
+        return ()
+
+    async def start(self, peers: PeersKnown) -> Ready | None:
+        """It knows no server."""
+        return None
+
+    async def call(self, op: str, args: Mapping[str, Any]) -> Any:
+        """Keep the question."""
+        self.heard.append(json.dumps([op, args], default=str))
+        raise Unsupported(op)
+
+    async def stop(self) -> None:
+        """Nothing was started."""
+
+
+async def answer_key(catalogue: Catalogue, tests: Sequence[Test], *, seed: str) -> list[Fault]:
+    """G8: an adapter that has read the catalogue gains nothing, since no question says which test it belongs to."""
+    listener = Listener()
+    await against(MinicoopDriver(), tests, seed=seed, before=[listener])
+    telling = {*catalogue.tests, *(code for test in tests for code in test.codes if "_" in code)}
+    return [
+        Fault("G8", word, f"an adapter is told it: {question[:200]}")
+        for question in listener.heard
+        for word in telling
+        if word in question
+    ]
 
 
 def unregistered(catalogue: Catalogue, implemented: Mapping[str, object]) -> list[Fault]:
