@@ -25,7 +25,7 @@ import pytest
 from pyld import jsonld
 from rich.console import Console as Screen
 
-from fedcoop_conformance import catalogue, data, verdict
+from fedcoop_conformance import catalogue, data, speech, verdict
 from fedcoop_conformance.catalogue import Catalogue
 from fedcoop_conformance.report import (
     badge,
@@ -136,6 +136,11 @@ GOLDEN_FILES: Final = {
 @pytest.mark.parametrize(("name", "write"), GOLDEN_FILES.items(), ids=GOLDEN_FILES.keys())
 def test_the_format_is_as_it_was(name: str, write: Any):
     assert write(the_facts()) == (GOLDEN / name).read_text("utf-8")
+
+
+@pytest.fixture(autouse=True)
+def in_english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "LANGUAGE", "en")
 
 
 # ------------------------------------------------------------------------------------------- the model and JSON
@@ -448,6 +453,29 @@ def test_a_failure_is_told_with_all_that_is_needed_to_play_it_again():
     )
 
 
+def test_the_console_speaks_french_and_its_last_line_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(speech, "LANGUAGE", "fr")
+    said = shown(terminal=False)
+    assert "ÉCHEC FC-SIG-004  Le condensé d'un autre corps est refusé  MUST  security  NOT_REFUSED" in said
+    assert "  exigence     fcr:sig/07" in said
+    assert said.splitlines()[-2:] == [
+        "signature@1.0      non conforme    0 sur 3 exigés réussis; écarts: FC-SIG-006; ouverts: FC-SIG-005",
+        "conformance: 1 passed, 3 failed, 2 skipped, 1 error",
+    ]
+    test = the_catalogue().tests["FC-SIG-004"]
+    assert describe.describe(test, the_catalogue()).startswith(
+        "FC-SIG-004  Le condensé d'un autre corps est refusé"
+    )
+    assert compare.compare(the_report(), the_report()).to_text().startswith("compare: 0 cassé, 0 réparé")
+
+
+def test_a_demo_is_played_again_as_a_demo():
+    facts = the_facts(again="--demo=no-digest")
+    assert facts.reproduce(RESULTS[2]).startswith(
+        "fedcoop-conformance run --demo=no-digest -t FC-SIG-004 --seed "
+    )
+
+
 def test_what_fails_and_counts_comes_first_and_then_by_impact():
     assert [result.id for result in the_facts().failures] == ["FC-SIG-004", "FC-SIG-008", "FC-SIG-006"]
 
@@ -565,8 +593,7 @@ def test_a_test_is_described_so_that_nobody_needs_its_source():
     said = describe.describe(test, the_catalogue(), source="cases/signature.py")
     assert said.splitlines() == [
         "FC-SIG-004  The digest of another body is refused  MUST  security  automatic",
-        "  title (fr)   Le condensé d'un autre corps est refusé",
-        "  revision     1, required since 1.0",
+        "  revision     1, required, since 1.0",
         '  requirement  fcr:sig/07 "A receiver MUST refuse a request whose Content-Digest does not match the',
         '               body that it received." (RFC 9530 §2, RFC 9421 §7.2)',
         "               https://w3id.org/fedcoop/v1/protocol#sig-07",
@@ -579,7 +606,7 @@ def test_a_test_is_described_so_that_nobody_needs_its_source():
         "  can fail as  CONTROL, NOT_REFUSED, SIDE_EFFECT, SERVER_ERROR",
         "  kills        no-digest (NOT_REFUSED)",
         "  source       cases/signature.py",
-        "  history      revision 1, 2026-11-22: first",
+        "  history      1, 2026-11-22: first",
     ]
 
 
@@ -656,7 +683,7 @@ def test_the_page_says_of_a_failure_all_that_is_known():
         "https://www.rfc-editor.org/rfc/rfc9530#section-2", "NOT_REFUSED", "the faulty message is refused",
         "202 after 6 ms", "POST http://127.0.0.1:8101/u/alice/inbox", "HTTP/1.1 202 Accepted", "transcript/009.http",
         "fedcoop-conformance run sut.toml -t FC-SIG-004 --seed 7c0d5a11e1b04f6b", "seen on the wire",
-        "vu sur le réseau", "This report is not signed", "Ce rapport n&#x27;est pas signé",
+        "vu sur le réseau", "<code>scheme</code>", "This report is not signed", "Ce rapport n&#x27;est pas signé",
     ):  # fmt: skip
         assert said in page
 

@@ -43,7 +43,7 @@ def test_exchanges_are_numbered_from_one_and_timed_from_the_first(tmp_path: Path
 def test_an_exchange_is_a_file_that_people_can_read(tmp_path: Path):
     a_transcript(tmp_path)
     text = (tmp_path / "transcript" / "002.http").read_bytes()
-    assert text.startswith(b"### 2 suite -> honest, at 1 ms\n" + POST)
+    assert text.startswith(b"### 2 honest -> server under test, at 1 ms\n" + POST)
     assert text.endswith(b"### answer\n" + ACCEPTED + b"\n")
 
 

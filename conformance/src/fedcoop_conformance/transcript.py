@@ -147,11 +147,8 @@ def file_name(number: int) -> str:
 
 def as_text(exchange: Exchange) -> bytes:
     """Return an exchange as people read it: where it went, the request, the answer."""
-    way = (
-        f"suite -> {exchange.peer}"
-        if exchange.direction == "out"
-        else f"server under test -> {exchange.peer}"
-    )
+    ends = (exchange.peer, "server under test")
+    way = " -> ".join(ends if exchange.direction == "out" else ends[::-1])
     head = f"### {exchange.number} {way}, at {exchange.at_ms} ms\n".encode()
     answer = b"### no answer\n" if exchange.response is None else b"### answer\n" + exchange.response + b"\n"
     return head + exchange.request + b"\n\n" + answer

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fedcoop_conformance.report.model import Report, Result
+from fedcoop_conformance.speech import say
 
-KINDS: Final = ("broken", "fixed", "changed", "added", "removed")
+KINDS: Final = {
+    "broken": "cassé", "fixed": "réparé", "changed": "changé", "added": "ajouté", "removed": "retiré",
+}  # fmt: skip
+"""What can become of a test, the worst first, and the French of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,16 @@ class Comparison:
 
     def to_text(self) -> str:
         """Return the comparison as lines, the worst first; the last line counts them."""
-        lines = [f"warning: {warning}" for warning in self.warnings]
+        none = say("none", "rien")
+        lines = [f"{say('warning', 'attention')}: {warning}" for warning in self.warnings]
+        lines += [f"{name}: {before or none} -> {after or none}" for name, before, after in self.claims]
         lines += [
-            f"{name}: {before or 'no claim'} -> {after or 'no claim'}" for name, before, after in self.claims
+            f"{say(one.kind, KINDS[one.kind]):<8} {one.id}  {one.before or none} -> {one.after or none}"
+            for one in self.changes
         ]
-        lines += [
-            f"{one.kind:<8} {one.id}  {one.before or 'none'} -> {one.after or 'none'}" for one in self.changes
-        ]
-        counted = ((kind, sum(one.kind == kind for one in self.changes)) for kind in KINDS)
+        counted = (
+            (say(kind, fr), sum(one.kind == kind for one in self.changes)) for kind, fr in KINDS.items()
+        )
         return "\n".join([*lines, "compare: " + ", ".join(f"{count} {kind}" for kind, count in counted)])
 
 
@@ -62,7 +68,7 @@ def compare(before: Report, after: Report) -> Comparison:
     return Comparison(
         warnings=tuple(_warnings(before, after)),
         claims=tuple(_claims(before, after)),
-        changes=tuple(sorted(changes, key=lambda one: (KINDS.index(one.kind), one.id))),
+        changes=tuple(sorted(changes, key=lambda one: (tuple(KINDS).index(one.kind), one.id))),
     )
 
 
@@ -96,8 +102,14 @@ def _claims(before: Report, after: Report) -> list[tuple[str, str | None, str | 
 
 def _warnings(before: Report, after: Report) -> list[str]:
     said = {
-        "made with two catalogues": (before.header.catalogue, after.header.catalogue),
-        "made by two versions of the suite": (before.header.suite, after.header.suite),
-        "of two servers": (before.header.software.name, after.header.software.name),
+        say("made with two catalogues", "faits avec deux catalogues"): (
+            before.header.catalogue,
+            after.header.catalogue,
+        ),
+        say("made by two versions of the suite", "faits par deux versions de la suite"): (
+            before.header.suite,
+            after.header.suite,
+        ),
+        say("of two servers", "de deux serveurs"): (before.header.software.name, after.header.software.name),
     }
     return [what for what, (old, new) in said.items() if old != new]

@@ -15,6 +15,8 @@ from fedcoop_conformance.report.facts import Facts
 from fedcoop_conformance.report.markdown import last_line
 from fedcoop_conformance.report.model import Result
 from fedcoop_conformance.report.ndjson import Named, Told
+from fedcoop_conformance.report.words import VERDICTS, label
+from fedcoop_conformance.speech import say
 from fedcoop_conformance.transcript import file_name
 from fedcoop_conformance.verdict import Claim
 
@@ -22,7 +24,6 @@ STYLES: Final[Mapping[str, str]] = {
     "passed": "green", "failed": "bold red", "error": "bold magenta", "conformant": "green",
     "not-conformant": "bold red", "incomplete": "yellow",
 }  # fmt: skip
-WORDS: Final = {"conformant": "conformant", "not-conformant": "not conformant", "incomplete": "incomplete"}
 
 _CONTROLS: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -49,7 +50,7 @@ class Console:
 
     def started(self, test: Titled) -> None:
         """A test begins."""
-        self._progress.update(self._task, description=f"{test.id} {test.title.get('en', '')}")
+        self._progress.update(self._task, description=f"{test.id} {test.title.get(say('en', 'fr'), '')}")
 
     def result(self, result: Told) -> None:
         """A test has ended."""
@@ -77,11 +78,15 @@ class Console:
 
 def claim_line(claim: Claim) -> str:
     """Return the line of a profile."""
-    said = (
-        f"{claim.profile:<18} {WORDS[claim.verdict]:<15} {claim.passed} of {claim.required} required passed"
-    )
-    more = {"inapplicable": claim.inapplicable, "deviations": claim.deviations, "open": claim.open}
-    return said + "".join(f"; {name}: {', '.join(ids)}" for name, ids in more.items() if ids)
+    en, fr, _ = VERDICTS[claim.verdict]
+    counted = say("{} of {} required passed", "{} sur {} exigés réussis").format(claim.passed, claim.required)
+    more = {
+        say("inapplicable", "sans objet"): claim.inapplicable,
+        say("deviations", "écarts"): claim.deviations,
+        say("open", "ouverts"): claim.open,
+    }
+    lists = "".join(f"; {name}: {', '.join(ids)}" for name, ids in more.items() if ids)
+    return f"{claim.profile:<18} {say(en, fr):<15} {counted}{lists}"
 
 
 def failed_block(facts: Facts, result: Result, *, out: str = "out") -> str:
@@ -90,10 +95,11 @@ def failed_block(facts: Facts, result: Result, *, out: str = "out") -> str:
         ("requirement", f'{requirement.id} "{requirement.text}"')
         for requirement in facts.requirements(result)
     ]
-    rows += [(step.kind, f"{step.text}: {'ok' if step.ok else 'FAILED'}") for step in result.steps]
+    failed = say("FAILED", "ÉCHEC")
+    rows += [(step.kind, f"{step.text}: {'ok' if step.ok else failed}") for step in result.steps]
     rows += [
         ("expected", result.expected or ""),
-        ("received", f"{result.received} (evidence: {grades(result)})"),
+        ("received", f"{result.received} ({label('evidence')}: {grades(result)})"),
     ]
     if result.exchanges:
         first, *rest = (file_name(number) for number in result.exchanges)
@@ -102,9 +108,14 @@ def failed_block(facts: Facts, result: Result, *, out: str = "out") -> str:
     sent = facts.curl(result)
     rows += [("curl", sent)] if sent else []
     passing = facts.passing(result)
-    rows += [("others", f"{passing[0]} of {passing[1]} published implementations pass")] if passing else []
-    head = f"FAILED {result.id}  {facts.title(result)}  {result.level}  {facts.impact(result)}  {result.code}"
-    return "\n".join([head, *(f"  {name:<12} {' '.join(text.split())}" for name, text in rows)])
+    if passing:
+        told = say(
+            "{} of {} published implementations pass", "{} implémentations publiées sur {} réussissent"
+        )
+        rows.append(("others", told.format(*passing)))
+    title = facts.title(result, say("en", "fr"))  # type: ignore[arg-type]
+    head = f"{failed} {result.id}  {title}  {result.level}  {facts.impact(result)}  {result.code}"
+    return "\n".join([head, *(f"  {label(name):<12} {' '.join(text.split())}" for name, text in rows)])
 
 
 def grades(result: Result) -> str:

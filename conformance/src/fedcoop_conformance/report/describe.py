@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterable
 
 from fedcoop_conformance.report.facts import Catalogue, Requirement, Test, link
+from fedcoop_conformance.report.words import label
+from fedcoop_conformance.speech import say
 
 WIDTH = 100
 
@@ -13,8 +15,8 @@ WIDTH = 100
 def describe(test: Test, catalogue: Catalogue, *, source: str | None = None) -> str:
     """Return all that the catalogue says of a test; `source` is where its code is."""
     entry = test.entry
-    rows: list[tuple[str, str]] = [("title (fr)", entry["title"].get("fr", ""))]
-    rows.append(("revision", f"{test.rev}, {test.status} since {entry.get('since', '?')}"))
+    since = f"{say('since', 'depuis')} {entry.get('since', '?')}"
+    rows = [("revision", f"{test.rev}, {test.status}, {since}")]
     rows += [("requirement", _sentence(one)) for one in _known(test, catalogue)]
     rows += [("unknown", name) for name in test.requirements if name not in catalogue.requirements]
     rows.append(("feature", test.feature or ""))
@@ -26,13 +28,9 @@ def describe(test: Test, catalogue: Catalogue, *, source: str | None = None) -> 
     rows.append(("can fail as", ", ".join(entry["failureCodes"])))
     rows += [("kills", f"{kill['mutant']} ({kill['code']})") for kill in entry["kills"]]
     rows.append(("source", source or ""))
-    rows += [
-        ("history", f"revision {one['rev']}, {one['date']}: {one['note']}")
-        for one in entry.get("history", ())
-    ]
-    head = (
-        f"{test.id}  {entry['title']['en']}  {test.level}  {entry.get('impact', '')}  {entry.get('mode', '')}"
-    )
+    rows += [("history", f"{one['rev']}, {one['date']}: {one['note']}") for one in entry.get("history", ())]
+    title = entry["title"][say("en", "fr")]
+    head = "  ".join((test.id, title, test.level, entry.get("impact", ""), entry.get("mode", "")))
     return "\n".join([head.rstrip(), *(_row(name, text) for name, text in rows if text)])
 
 
@@ -55,6 +53,6 @@ def _expected(said: object) -> str:
 
 def _row(name: str, text: str) -> str:
     return textwrap.fill(
-        text, WIDTH, initial_indent=f"  {name:<12} ", subsequent_indent=" " * 15,
+        text, WIDTH, initial_indent=f"  {label(name):<12} ", subsequent_indent=" " * 15,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip

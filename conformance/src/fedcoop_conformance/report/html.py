@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
@@ -12,6 +13,7 @@ from fedcoop_conformance.report.model import Result
 from fedcoop_conformance.report.page import both, page, paragraph, section, table
 from fedcoop_conformance.transcript import Exchange, file_name
 
+_CODE: Final = re.compile("`([^`]+)`")
 KIB: Final = 1024
 MAX_SHOWN: Final = 8 * KIB
 """Bytes of a message on the page; the transcript has more. A page of many megabytes opens nowhere."""
@@ -206,8 +208,9 @@ def _sentence(requirement: Requirement) -> str:
         for name, address in upstream(requirement)
     ]
     after = f" ({', '.join(sources)})" if sources else ""
+    text = _CODE.sub(r"<code>\1</code>", escape(requirement.text))
     return (
-        f'<blockquote lang="en">{escape(requirement.text)} '
+        f'<blockquote lang="en">{text} '
         f'<a href="{escape(link(requirement))}">{escape(requirement.id)}</a>{after}</blockquote>'
     )
 
@@ -268,7 +271,9 @@ def _first_line(message: bytes) -> str:
 
 def _shown(message: bytes) -> str:
     cut = f"\n[… +{len(message) - MAX_SHOWN}]" if len(message) > MAX_SHOWN else ""
-    return escape(message[:MAX_SHOWN].decode("utf-8", "backslashreplace").replace("\r\n", "\n") + cut)
+    return escape(
+        message[:MAX_SHOWN].decode("utf-8", "backslashreplace").replace("\r\n", "\n").rstrip() + cut
+    )
 
 
 def _curl(facts: Facts, result: Result) -> Iterable[str]:

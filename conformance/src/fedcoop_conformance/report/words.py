@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from fedcoop_conformance.speech import say
+
 VERDICTS: Final = {
     "conformant": ("conformant", "conforme", "good"),
     "not-conformant": ("not conformant", "non conforme", "bad"),
@@ -52,3 +54,31 @@ GRADES: Final = {
     "testimony": ("told by the adapter", "rapporté par l'adaptateur"),
     "human": ("told by a person", "rapporté par une personne"),
 }
+LABELS: Final = {
+    "revision": "révision",
+    "requirement": "exigence",
+    "unknown": "inconnue",
+    "feature": "fonction",
+    "depends on": "dépend de",
+    "needs": "demande",
+    "control": "témoin",
+    "step": "étape",
+    "expected": "attendu",
+    "received": "reçu",
+    "exchange": "échange",
+    "evidence": "preuve",
+    "reproduce": "rejouer",
+    "curl": "curl",
+    "others": "ailleurs",
+    "can fail as": "peut échouer",
+    "kills": "tue",
+    "source": "source",
+    "history": "histoire",
+}
+"""What stands before a line of text on the console, and its French."""
+
+
+def label(name: str) -> str:
+    """Return a label of the table in the language of the command line; the number of a step stays."""
+    word, _, number = name.partition(" ") if name.startswith("step ") else (name, "", "")
+    return f"{say(word, LABELS[word])} {number}".rstrip()
