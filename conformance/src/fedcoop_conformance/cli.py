@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import json
 import secrets
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from fedcoop_conformance import __version__, catalogue, running
+from fedcoop_conformance import __version__, catalogue, running, vectors
 from fedcoop_conformance.cases import plays
 from fedcoop_conformance.catalogue import NoSuchTest, Test
 from fedcoop_conformance.driver.base import DriverFault
@@ -300,6 +301,68 @@ def coverage(
         print(fault)
     print(say(f"coverage: {len(faults)} faults", f"coverage : {len(faults)} défauts"))
     _end(SELFTEST_FAILED if faults else 0)
+
+
+# -- vectors ----------------------------------------------------------------------------------------------------------
+
+vectors_app = typer.Typer(
+    no_args_is_help=True,
+    help=say("The static vectors, for any language.", "Les vecteurs statiques, pour tout langage."),
+)
+app.add_typer(vectors_app, name="vectors")
+
+
+@vectors_app.command(
+    help=say(
+        "Copy the vectors into a folder; see its README.md.",
+        "Copie les vecteurs dans un dossier ; voir son README.md.",
+    )
+)
+def export(
+    out: Annotated[
+        Path, typer.Option("--out", help=say("A new or empty folder.", "Un dossier neuf ou vide."))
+    ],
+) -> None:
+    """Copy the data, so that no program of ours is needed to use it."""
+    written = vectors.export(out)
+    print(say(f"{len(written)} files in {out}", f"{len(written)} fichiers dans {out}"))
+
+
+@vectors_app.command(
+    help=say(
+        "Ask a program every vector, by lines of JSON.",
+        "Pose chaque vecteur à un programme, par lignes JSON.",
+    )
+)
+def check(
+    command: Annotated[
+        str,
+        typer.Option("--exec", help=say("The program and its arguments.", "Le programme et ses arguments.")),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Print what became of each test; exit 0, 1 where one failed, 3 where one was not answered."""
+    try:
+        found = vectors.check(shlex.split(command))
+    except (OSError, ValueError) as fault:
+        _end(WRONGLY_USED, f"--exec {command}: {fault}")
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {"test": one.test, "outcome": one.outcome, "code": one.code, "reason": one.reason}
+                    for one in found
+                ]
+            )
+        )
+    else:
+        for one in found:
+            print(f"{one.outcome:<9} {one.test}  {one.code or ''}  {one.reason or ''}".rstrip())
+    failed = sum(one.outcome == "failed" for one in found)
+    open_ = sum(one.outcome not in {"failed", "passed"} for one in found)
+    if not as_json:
+        print(f"conformance: {len(found) - failed - open_} passed, {failed} failed, {open_} skipped")
+    _end(1 if failed else 3 if open_ else 0)
 
 
 # -- inside -----------------------------------------------------------------------------------------------------------

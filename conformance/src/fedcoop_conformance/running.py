@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 from collections import Counter
@@ -17,6 +18,7 @@ from fedcoop_conformance import (
     catalogue,
     data,
     doctor,
+    offline,
     register,
     runner,
     selftest,
@@ -131,13 +133,24 @@ async def run(
             with (out / "events.ndjson").open("w", encoding="utf-8") as file:
                 events = Events(file)
                 events.run(header)
+                asked = [test for test in setting.tests if test.profile == offline.PROFILE]
+                served = [test for test in setting.tests if test.profile != offline.PROFILE]
+                still = await asyncio.to_thread(
+                    offline.play,
+                    asked,
+                    setting.sut.vectors if setting.sut else None,
+                    folder=stage.sut.folder,
+                    watchers=(console, events),
+                )
                 played = [
                     await runner.play(
-                        stage, setting.tests, jobs=jobs, fail_fast=fail_fast, watchers=(console, events)
+                        stage, served, jobs=jobs, fail_fast=fail_fast, watchers=(console, events)
                     )
                     for _ in range(repeat)
                 ]
-                report = completed(header, agreed(played), ended_at=now(), catalogue=setting.catalogue)
+                report = completed(
+                    header, [*still, *agreed(played)], ended_at=now(), catalogue=setting.catalogue
+                )
                 events.finished(report)
         facts = Facts(report, setting.catalogue, {one.number: one for one in transcript}, again=setting.again)
     write(out, facts)

@@ -74,6 +74,8 @@ class Sut:
     peer: PeerSettings
     limits: Limits = field(default_factory=Limits)
     features: Mapping[str, bool] = field(default_factory=dict)
+    vectors: tuple[str, ...] = ()
+    """The command of a program that answers the static vectors."""
     folder: Path = Path()
     """Where `sut.toml` lies: a driver's command is run there."""
 
@@ -122,6 +124,7 @@ def parse(said: Mapping[str, Any], environment: Mapping[str, str], *, folder: Pa
         peer=PeerSettings(**peer),
         limits=Limits(**sut.get("limits", {})),
         features=whole.get("features", {}),
+        vectors=tuple(whole.get("vectors", {}).get("command", ())),
         folder=folder,
     )
 
