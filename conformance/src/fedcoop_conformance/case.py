@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from fedcoop_conformance.catalogue import Test
 from fedcoop_conformance.driver.base import Chain, Evidence, Ready
 from fedcoop_conformance.peer.actors import Document, Outgoing, PeerActor, fresh_key
-from fedcoop_conformance.peer.server import Peers, Received, Role
+from fedcoop_conformance.peer.server import Origin, Peers, Received, Role
 from fedcoop_conformance.sut import Sut, SutActor
 from fedcoop_conformance.wire import Reply, Wire
 
@@ -110,6 +110,11 @@ class Case:
         # What is random is decided by the seed and the test alone: `--seed` plays it again, in any selection and order.
         self.rng = random.Random(f"{self.stage.seed}:{self.test.id}")  # noqa: S311 (no secret depends on it)
 
+    @property
+    def first_retry(self) -> float:
+        """Return after how long the server says that it tries again, in seconds."""
+        return self.stage.sut.limits.first_retry * self.times.scale
+
     # -- who there is ------------------------------------------------------------------------------------------
 
     @property
@@ -162,6 +167,13 @@ class Case:
                 "CONTROL", expected=f"{text}: {failure.expected}", received=failure.received
             ) from failure
         noted.ok = True
+
+    @contextlib.asynccontextmanager
+    async def alone(self, role: Role) -> AsyncIterator[Origin]:
+        """Have an origin for this test alone, as long as the block lasts: what it does there others would notice."""
+        origin = self.stage.peers[role]
+        async with origin.turn:
+            yield origin
 
     def check(self, met: bool, code: str, *, expected: str, received: object) -> None:
         """Hold one expectation.

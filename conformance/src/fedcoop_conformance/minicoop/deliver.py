@@ -1,20 +1,16 @@
-"""What this server says: proof, request, retries. One queue for each inbox, so that order is kept."""
+"""What this server says: id, proof, place in the outbox, and to whom it goes."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from email.utils import formatdate
-from typing import Any, Final
-
-import aiohttp
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from fedcoop_conformance.crypto import jcs, multikey
+from fedcoop_conformance.minicoop.lanes import Owed, owe
+from fedcoop_conformance.minicoop.synchronise import announced
 from fedcoop_conformance.minicoop.world import (
-    ACTIVITY_JSON,
     PUBLIC,
     SIGNED,
     Document,
@@ -24,23 +20,17 @@ from fedcoop_conformance.minicoop.world import (
     Refusal,
     names,
     origin_of,
-    sign,
 )
 
-TRIES: Final = 5
-POST_TIME: Final = 5.0
-FINAL: Final = frozenset({400, 403, 404, 409, 410, 413, 415, 422, 501})
+BLIND: Final = frozenset({"bto", "bcc"})
 
 
-async def say(coop: Minicoop, local: Local, activity: Mapping[str, Any]) -> Document:
+async def say(coop: Minicoop, local: Local, activity: Mapping[str, object]) -> Document:
     """Let a local actor say something: it gets an id, a proof, a place in the outbox, and is delivered."""
     hidden = [*names(activity.get("bto")), *names(activity.get("bcc"))]
-    said = {
-        name: value
-        for name, value in activity.items()
-        if name not in {"bto", "bcc"} or coop.fault("leak-bto")
-    }
-    whole = {
+    leaking = bool(hidden) and coop.fault("leak-bto")
+    said = {name: value for name, value in activity.items() if name not in BLIND or leaking}
+    whole: Document = {
         "@context": SIGNED,
         **said,
         "id": coop.new_id(),
@@ -50,8 +40,14 @@ async def say(coop: Minicoop, local: Local, activity: Mapping[str, Any]) -> Docu
     document = whole if coop.fault("no-proof-out") else proven(coop, local, whole)
     local.outbox.append(document)
     coop.objects[document["id"]] = document
-    for inbox in await inboxes(coop, local, document, hidden):
-        coop.spawn(deliver(coop, local, inbox, json.dumps(document, ensure_ascii=False).encode()))
+    if document.get("type") == "Follow":
+        coop.asked[document["id"]] = (local.name, next(iter(names(document.get("object"))), ""))
+    recipients = addressed(coop, document, [] if hidden and coop.fault("ignore-bto") else hidden)
+    if coop.id_of(local) in recipients and coop.fault("self-delivery"):
+        local.inbox.append(document)
+    body = json.dumps(document, ensure_ascii=False).encode()
+    for inbox in await inboxes(coop, local, recipients):
+        owe(coop, Owed(local, inbox, body, announced(coop, local, document, origin_of(inbox))))
     return document
 
 
@@ -73,83 +69,36 @@ def proven(coop: Minicoop, local: Local, document: Document) -> Document:
     return {**document, "proof": {**options, "proofValue": multikey.to_multibase(signature)}}
 
 
-async def inboxes(coop: Minicoop, local: Local, activity: Document, hidden: list[str]) -> list[str]:
+def addressed(coop: Minicoop, activity: Document, hidden: Iterable[str]) -> list[str]:
+    """Return whom an activity is for, `hidden` included."""
+    wanted = [*names(activity.get("to")), *hidden, *names(activity.get("audience"))]
+    if "cc" not in activity or coop.fault("ignore-cc"):
+        return wanted
+    return [*wanted, *names(activity["cc"])]
+
+
+async def inboxes(coop: Minicoop, local: Local, recipients: Iterable[str]) -> list[str]:
     """Return each inbox to deliver to, once."""
-    wanted = [*names(activity.get("to")), *hidden]
-    if not coop.fault("ignore-cc"):
-        wanted += names(activity.get("cc"))
     mine = f"{coop.id_of(local)}/followers"
     found: list[str] = []
-    for name in wanted:
+    for name in recipients:
         if name == PUBLIC or coop.actor_at(name):
             continue
-        for reader in local.followers if name == mine else [name]:
-            try:
-                document = coop.keys.get(reader) or await coop.fetch(reader)
-            except (Refusal, Gone):
-                continue
-            found.append(str(document.get("inbox")))
+        opened = name == mine and not coop.fault("followers-not-expanded")
+        for reader in list(local.followers) if opened else [name]:
+            found += await inbox_of(coop, reader)
     return found if coop.fault("dup-delivery") else list(dict.fromkeys(found))
 
 
-async def deliver(coop: Minicoop, local: Local, inbox: str, body: bytes) -> None:
-    """POST a body until it is taken, refused for good, or enough was tried; the other dialect after a 401."""
-    wait = coop.first_retry
-    dialects = [_rfc9421, _cavage]
-    if origin_of(inbox) in coop.prefers_cavage:
-        dialects.reverse()
-    for _ in range(TRIES):
-        for number, dialect in enumerate(dialects):
-            status = await _post(coop, inbox, body, dialect(coop, local, inbox, body))
-            if status is not None and (status < 300 or status in FINAL):
-                if number == 1 and not coop.fault("no-memory"):
-                    coop.prefers_cavage ^= {origin_of(inbox)}
-                return
-            if status != 401 or coop.fault("no-double-knock"):
-                break
-        if coop.fault("no-retry"):
-            return
-        await asyncio.sleep(wait)
-        wait *= 2
-
-
-async def _post(coop: Minicoop, inbox: str, body: bytes, headers: Mapping[str, str]) -> int | None:
-    """Return the status of a POST, None where there was no answer."""
-    assert coop.session is not None
+async def inbox_of(coop: Minicoop, name: str) -> list[str]:
+    """Return the inbox of an actor elsewhere, the shared one where it names one; none where it cannot be found."""
     try:
-        async with (
-            asyncio.timeout(POST_TIME),
-            coop.session.post(inbox, data=body, headers=headers, allow_redirects=False) as got,
-        ):
-            return got.status
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        return None
-
-
-def _rfc9421(coop: Minicoop, local: Local, url: str, body: bytes) -> dict[str, str]:
-    hashed = hashlib.sha256(body if not coop.fault("out-digest-wrong") else body + b" ").digest()
-    headers = {
-        "Content-Type": ACTIVITY_JSON,
-        "Content-Digest": f"sha-256=:{base64.b64encode(hashed).decode()}:",
-    }
-    return headers if coop.fault("unsigned-out") else sign(coop, local, "POST", url, headers)
-
-
-def _cavage(coop: Minicoop, local: Local, url: str, body: bytes) -> dict[str, str]:
-    """Return the headers of a POST, signed by draft-cavage-http-signatures-12 with Ed25519."""
-    host, path = url.split("/", 3)[2], "/" + url.split("/", 3)[3]
-    values = {
-        "host": host,
-        "date": formatdate(coop.now(), usegmt=True),
-        "digest": f"SHA-256={base64.b64encode(hashlib.sha256(body).digest()).decode()}",
-    }
-    lines = [f"(request-target): post {path}", *(f"{name}: {value}" for name, value in values.items())]
-    signature = base64.b64encode(coop.signing_key(local).sign("\n".join(lines).encode())).decode()
-    covered = "(request-target) host date digest"
-    said = f'keyId="{coop.key_id(local)}",algorithm="hs2019",headers="{covered}",signature="{signature}"'
-    return {
-        "Content-Type": ACTIVITY_JSON,
-        "Date": values["date"],
-        "Digest": values["digest"],
-        "Signature": said,
-    }
+        document = coop.met.get(name) or await coop.fetch(name)
+    except (Refusal, Gone):
+        return []
+    coop.met[name] = document
+    endpoints = document.get("endpoints")
+    shared = endpoints.get("sharedInbox") if isinstance(endpoints, Mapping) else None
+    if shared and not coop.fault("shared-ignored"):
+        return [str(shared)]
+    return [str(document.get("inbox"))]

@@ -9,9 +9,10 @@ from typing import Any
 from yarl import URL
 
 from fedcoop_conformance.driver.base import Declined, Evidence, PeersKnown, Ready, Unsupported
+from fedcoop_conformance.minicoop import lanes
 from fedcoop_conformance.minicoop.server import serving
 from fedcoop_conformance.minicoop.world import Minicoop
-from fedcoop_conformance.sut import DriverSettings, PeerSettings, Sut, SutActor
+from fedcoop_conformance.sut import DriverSettings, Limits, PeerSettings, Sut, SutActor
 
 
 class MinicoopDriver:
@@ -42,13 +43,17 @@ class MinicoopDriver:
         )
 
     async def call(self, op: str, args: Mapping[str, Any]) -> Any:
-        """Rotate a key, or say yes to a program; everything else is done by client to server."""
+        """Do what an operator does, or say yes to a program; everything else is done by client to server."""
         match op:
             case "key.rotate":
                 local = self.coop.actor_at(args["actor"])
                 if local is None:
                     raise Declined(f"{args['actor']} is no actor of this server")
                 self.coop.rotate(local)
+            case "peer.decide":
+                self._decide(args["origin"], args["decision"])
+            case "restart":
+                lanes.begin_again(self.coop)
             case "oauth.consent":
                 return await self._consent(args["url"], args["actor"])
             case _:
@@ -66,6 +71,12 @@ class MinicoopDriver:
                 raise Declined(f"POST {url}: {got.status}", got.status)
             return {"redirect": got.headers["Location"]}
 
+    def _decide(self, origin: str, decision: str) -> None:
+        if decision == "block" and not self.coop.fault("block-noop"):
+            self.coop.blocked.add(origin)
+        elif decision == "allow":
+            self.coop.blocked.discard(origin)
+
     async def stop(self) -> None:
         """Stop serving."""
         await self._open.aclose()
@@ -80,5 +91,6 @@ def demo_sut(profiles: tuple[str, ...]) -> Sut:
         actors=(),
         driver=DriverSettings("c2s"),
         peer=PeerSettings(),
-        features={"cavage": True},
+        limits=Limits(first_retry=Minicoop().first_retry),
+        features={"cavage": True, "forwarding": True, "followers-sync": True, "restart": True},
     )

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fedcoop_conformance.minicoop import deliver
+from fedcoop_conformance.minicoop import deliver, following, keeping
 from fedcoop_conformance.minicoop.world import Document, Local, Minicoop, names
 
 Effect = Callable[[Minicoop, Local, Document], Awaitable[None]]
 
 
-async def take(coop: Minicoop, local: Local | None, activity: Document) -> None:
-    """Let an activity have its effect on the actors that it is for, and keep it in their inboxes."""
+async def take(coop: Minicoop, local: Local | None, activity: Document, body: bytes) -> None:
+    """Let an activity have its effect on the actors that it is for, and keep it in their inboxes.
+
+    Raises:
+        Refusal: it is not for its actor to say.
+    """
     wanted = {*names(activity.get("to")), *names(activity.get("cc")), *names(activity.get("object"))}
     readers = [one for one in coop.actors.values() if coop.id_of(one) in wanted or one is local]
-    for reader in readers:
-        reader.inbox.append(activity)
     effect = EFFECTS.get(str(activity.get("type")))
     if effect is not None and readers:
         await effect(coop, readers[0], activity)
+    for reader in readers:
+        reader.inbox.append(activity)
+    await keeping.pass_on(coop, activity, body)
 
 
 async def _probe(coop: Minicoop, local: Local, activity: Document) -> None:
@@ -30,20 +35,12 @@ async def _probe(coop: Minicoop, local: Local, activity: Document) -> None:
         )
 
 
-async def _follow(coop: Minicoop, local: Local, activity: Document) -> None:
-    """Let anybody follow, and say so (ActivityPub §7.5)."""
-    followed = coop.actor_at(next(iter(names(activity.get("object"))), "")) or local
-    followed.followers[activity["actor"]] = activity
-    if not coop.fault("no-accept"):
-        accepted = activity["id"] if not coop.fault("accept-wrong-id") else coop.new_id()
-        await deliver.say(coop, followed, {"type": "Accept", "object": accepted, "to": [activity["actor"]]})
-
-
-async def _create(coop: Minicoop, local: Local, activity: Document) -> None:
-    """Store what was made (ActivityPub §7.2), as its author's."""
-    made = activity.get("object")
-    if isinstance(made, dict) and made.get("attributedTo") == activity["actor"]:
-        coop.objects[str(made.get("id"))] = made
-
-
-EFFECTS: Final[Mapping[str, Effect]] = {"Probe": _probe, "Follow": _follow, "Create": _create}
+EFFECTS: Final[Mapping[str, Effect]] = {
+    "Probe": _probe,
+    "Follow": following.follow,
+    "Accept": following.accept,
+    "Undo": following.undo,
+    "Create": keeping.create,
+    "Update": keeping.update,
+    "Delete": keeping.delete,
+}

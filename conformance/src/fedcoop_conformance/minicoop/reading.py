@@ -11,7 +11,7 @@ import http_sf
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fedcoop_conformance.minicoop import receive
+from fedcoop_conformance.minicoop import receive, synchronise
 from fedcoop_conformance.minicoop.world import (
     ACTIVITY_JSON,
     AS2,
@@ -185,12 +185,22 @@ async def outbox(request: web.Request) -> web.Response:
 
 
 async def follows(request: web.Request) -> web.Response:
-    """Show how many follow an actor, or are followed, and not who."""
-    local = the_actor(request)
+    """Show how many follow an actor, or are followed, and who to the actor alone."""
+    coop, local, reader = request.app[COOP], the_actor(request), await reader_of(request)
     found = local.followers if request.path.endswith("/followers") else local.following
+    name = f"{coop.base}{request.path}"
+    document: Document = {"@context": AS2, "id": name, "type": "OrderedCollection", "totalItems": len(found)}
+    return shown(request, document | ({"orderedItems": list(found)} if reader == coop.id_of(local) else {}))
+
+
+async def followers_of_a_server(request: web.Request) -> web.Response:
+    """Show a server that signs its question those of its actors that follow (FEP-8fcf)."""
+    local, reader = the_actor(request), await reader_of(request)
+    if reader is None:
+        raise Refusal(401, "signature-missing")
+    found = synchronise.at(local.followers, origin_of(reader))
     name = f"{request.app[COOP].base}{request.path}"
-    document = {"@context": AS2, "id": name, "type": "OrderedCollection", "totalItems": len(found)}
-    return shown(request, document)
+    return shown(request, {"@context": AS2, "id": name, "type": "OrderedCollection", "orderedItems": found})
 
 
 def paged(request: web.Request, items: list[Document]) -> Document:

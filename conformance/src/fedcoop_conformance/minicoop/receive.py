@@ -14,8 +14,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from fedcoop_conformance.crypto import jcs, multikey
-from fedcoop_conformance.minicoop import effects
-from fedcoop_conformance.minicoop.world import Document, Gone, Local, Minicoop, Refusal, names, origin_of
+from fedcoop_conformance.minicoop import effects, keeping, synchronise
+from fedcoop_conformance.minicoop.world import (
+    ACTIVITY_JSON,
+    AS2,
+    Document,
+    Gone,
+    Local,
+    Minicoop,
+    Refusal,
+    names,
+    origin_of,
+)
 
 MAX_AGE: Final = 3600
 MAX_AHEAD: Final = 300
@@ -30,24 +40,45 @@ async def receive(coop: Minicoop, local: Local | None, request: web.Request) -> 
     Raises:
         Refusal: it is not taken.
     """
+    readable(coop, request)
     body = await request.read()
     if len(body) > MAX_BODY and not coop.fault("no-limit"):
         raise Refusal(413, "too-large")
     activity = parsed(coop, body)
     author = text(activity, "actor")
+    if "id" not in activity and coop.fault("no-id-ok"):
+        activity["id"] = f"{author}#{coop.new_id()}"
     name = text(activity, "id")
     known_peer(coop, author)
     keyid = await signed(coop, request, body)
     await spoken_by(coop, activity, author, keyid)
-    if origin_of(name) != origin_of(author):
-        raise Refusal(403, "foreign-id", name)
-    if name in coop.activities and not coop.fault("replay-ok"):
-        if coop.activities[name] == body:
-            return 202
-        raise Refusal(409, "id-reused", name)
+    if origin_of(name) != origin_of(author) and not coop.fault("id-hijack"):
+        raise Refusal(403, "foreign-origin", name)
+    if name in coop.activities and not coop.fault("replay-ok") and not coop.fault("no-dedup"):
+        if coop.activities[name] != body:
+            raise Refusal(409, "id-reused", name)
+        if coop.fault("forward-loop"):
+            await keeping.pass_on(coop, activity, body)
+        return 202
     coop.activities[name] = body
-    await effects.take(coop, local, activity)
+    try:
+        await effects.take(coop, local, activity, body)
+    except Refusal:
+        del coop.activities[name]
+        raise
+    if synchronise.HEADER in request.headers:
+        coop.spawn(synchronise.compare(coop, request.headers[synchronise.HEADER], author))
     return 202
+
+
+def readable(coop: Minicoop, request: web.Request) -> None:
+    """Refuse a body of another type than ActivityPub §7 has for inboxes."""
+    media = request.headers.get("Content-Type", "")
+    if media != ACTIVITY_JSON and not coop.fault("ctype-any"):
+        plain = media.partition(";")[0].strip().lower()
+        as_jsonld = plain == "application/ld+json" and AS2 in media and not coop.fault("ctype-strict")
+        if plain != ACTIVITY_JSON and not as_jsonld:
+            raise Refusal(415, "unsupported-media-type", media)
 
 
 def parsed(coop: Minicoop, body: bytes) -> Document:
@@ -71,6 +102,8 @@ def text(activity: Mapping[str, Any], name: str) -> str:
 
 def known_peer(coop: Minicoop, author: str) -> None:
     """Refuse a server that was not let in (decision D7)."""
+    if origin_of(author) in coop.blocked:
+        raise Refusal(403, "blocked", origin_of(author))
     if origin_of(author) not in coop.admitted:
         raise Refusal(403, "not-in-allow-list", origin_of(author))
 

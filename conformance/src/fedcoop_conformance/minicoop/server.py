@@ -87,6 +87,7 @@ ROUTES: Final = (
     web.get("/actors/{name}/outbox", reading.outbox),
     web.get("/actors/{name}/followers", reading.follows),
     web.get("/actors/{name}/following", reading.follows),
+    web.get("/actors/{name}/followers_synchronization", reading.followers_of_a_server),
     web.get("/activities/{id}", reading.stored),
     web.get("/objects/{id}", reading.stored),
     web.get("/api/v1/lookup", reading.lookup),

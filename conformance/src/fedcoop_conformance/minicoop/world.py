@@ -79,7 +79,7 @@ class Minicoop:
     """The origins that it may fetch from, although they are on this machine."""
     base: str = ""
     seed: str = "minicoop"
-    first_retry: float = 0.2
+    first_retry: float = 0.05
     reached: set[str] = field(default_factory=set)
     actors: dict[str, Local] = field(default_factory=dict)
     objects: dict[str, Document] = field(default_factory=dict)
@@ -98,6 +98,14 @@ class Minicoop:
     """Whom each token of a program speaks for, by name."""
     prefers_cavage: set[str] = field(default_factory=set)
     """The origins that took draft-cavage after they had refused RFC 9421."""
+    lanes: dict[str, Any] = field(default_factory=dict)
+    """What is owed, by inbox."""
+    met: dict[str, Document] = field(default_factory=dict)
+    """The documents of actors to whom something was sent."""
+    blocked: set[str] = field(default_factory=set)
+    """The origins with which the operator wants nothing to do."""
+    asked: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The follows that local actors asked for, by id: who asks, and whom."""
     session: aiohttp.ClientSession | None = None
     now: Callable[[], float] = time.time
 
@@ -230,13 +238,14 @@ class Minicoop:
 
     # -- the world outside ---------------------------------------------------------------------------------------
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Do something beside the answer."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
-    async def fetch(self, url: str) -> Document:
+    async def fetch(self, url: str, *, signed: bool = False) -> Document:
         """Return the JSON object at a URL of a server that may be fetched from; by a signed GET where that is asked.
 
         Raises:
@@ -247,10 +256,11 @@ class Minicoop:
             raise Refusal(401, "key-unreachable", f"{origin} is not fetched from")
         url = url.partition("#")[0]
         try:
-            status, body = await self._get(url, {"Accept": ACTIVITY_JSON})
-            if status in {401, 403} and not self.fault("no-signed-fetch"):
-                signed = sign(self, self.actors["instance"], "GET", url, {"Accept": ACTIVITY_JSON})
-                status, body = await self._get(url, signed)
+            headers = {"Accept": ACTIVITY_JSON}
+            ours = sign(self, self.actors["instance"], "GET", url, headers)
+            status, body = await self._get(url, ours if signed else headers)
+            if status in {401, 403} and not signed and not self.fault("no-signed-fetch"):
+                status, body = await self._get(url, ours)
             if status == 410:
                 raise Gone(url)
             found = json.loads(body) if status == 200 else None
@@ -278,6 +288,8 @@ def sign(coop: Minicoop, local: Local, method: str, url: str, headers: Mapping[s
     values = {"@method": method, "@target-uri": url}
     if "Content-Digest" in headers:
         values["content-digest"] = headers["Content-Digest"]
+    if "Collection-Synchronization" in headers:
+        values["collection-synchronization"] = headers["Collection-Synchronization"]
     if coop.fault("out-missing-component"):
         del values["@target-uri"]
     keyid = coop.key_id(local) if not coop.fault("out-keyid-dead") else f"{coop.base}/keys/none"

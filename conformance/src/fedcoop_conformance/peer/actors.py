@@ -155,12 +155,17 @@ class PeerActor:
         parameters: Mapping[str, Any] | None = None,
         label: str = "sig1",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        more: Mapping[str, str] | None = None,
     ) -> Outgoing:
-        """Return a POST signed by RFC 9421 with Ed25519; each argument makes one thing otherwise than it should be."""
+        """Return a POST signed by RFC 9421 with Ed25519; each argument makes one thing otherwise than it should be.
+
+        `more` are further headers, which the signature covers where `components` names them.
+        """
         body = document if isinstance(document, bytes) else json.dumps(document, ensure_ascii=False).encode()
         headers = (
             ("Content-Type", media),
             ("Content-Digest", digests.content_digest(body if digest_of is None else digest_of)),
+            *(more or {}).items(),
         )
         signed = httpsig.sign(
             httpsig.Request("POST", url, headers),

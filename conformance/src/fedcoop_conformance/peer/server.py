@@ -7,11 +7,12 @@ kept, expected or not, with its bytes and its time, and most expectations are ab
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -95,6 +96,9 @@ class Origin:
         self._scripts: dict[tuple[str, str], deque[Answer]] = defaultdict(deque)
         self._watchers: list[asyncio.Event] = []
         self._runner: web.AppRunner | None = None
+        self._back: Callable[[], Awaitable[None]] | None = None
+        self.turn: Final = asyncio.Lock()
+        """Held by a test that changes what the server under test thinks of this origin: one at a time."""
 
     async def start(self, *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         """Listen; port 0 takes a free one. `base` is known afterwards."""
@@ -106,6 +110,17 @@ class Origin:
         await site.start()
         bound = self._runner.addresses[0][1]
         self.base = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{bound}"
+        self._back = lambda: self.start(host=host, port=bound, tls=tls)
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Refuse every connection as long as the block lasts, and then listen at the same address again."""
+        assert self._back is not None, "an origin that never was there cannot go away"
+        await self.stop()
+        try:
+            yield
+        finally:
+            await self._back()
 
     async def stop(self) -> None:
         """Stop listening."""
