@@ -100,7 +100,8 @@ _NUMBERS: Final = (
 
 _STRINGS: Final = (
     _jcs(80, "003", "controls with a letter of their own", '"\\u0008\\u0009\\u000a\\u000c\\u000d"', '"\\b\\t\\n\\f\\r"', "ESCAPE"),
-    _jcs(81, "003", "controls without one: lower case, four digits", '"\\u0000\\u001F\\u000B"', '"\\u0000\\u001f\\u000b"', "ESCAPE"),
+    _jcs(81, "003", "controls without one: lower case, four digits", '"\\u0001\\u001F\\u000B"', '"\\u0001\\u001f\\u000b"', "ESCAPE"),
+    Case("FV-JCS-090", "FC-VEC-003", "U+0000: RFC 8785 writes it, and many refuse it before", {"json": b64('"\\u0000"')}, flags=("LENIENT",), acceptable=True),
     _jcs(82, "003", "U+007F and U+0080 are no controls to JSON", '"\\u007f\\u0080"', '"\x7f\u0080"', "ESCAPE"),
     _jcs(83, "003", "U+2028 and U+2029 are written as they are", '"\\u2028\\u2029"', '"\u2028\u2029"', "ESCAPE"),
     _jcs(84, "003", "a letter with an accent", '"\\u00e9"', '"\u00e9"', "ESCAPE"),
