@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fedcoop_conformance import transcript
+from fedcoop_conformance import sut, transcript
 
 
 def run(*words: str | Path, language: str = "en") -> subprocess.CompletedProcess[str]:
@@ -156,3 +156,35 @@ def test_all_tests_are_listed():
 def test_the_program_shows_its_commands_in_both_languages():
     assert "Play the tests" in run("--help").stdout
     assert "Joue les tests" in run("--help", language="fr").stdout
+
+
+@pytest.mark.parametrize("driver", ["c2s", "stdio", "hook"])
+def test_a_first_sut_toml_is_one_that_can_be_read(tmp_path: Path, driver: str):
+    file = tmp_path / "sut.toml"
+    words = (
+        "init",
+        "--actor",
+        "http://127.0.0.1:8101/u/alice",
+        "--driver",
+        driver,
+        "--profile",
+        "signature, vectors",
+    )
+    assert run(*words, "--file", file).returncode == 0
+    found = sut.load(file, {"DRIVER_TOKEN": "t"})
+    assert (found.base, found.profiles) == ("http://127.0.0.1:8101", ("signature@1.0", "vectors@1.0"))
+    again = run(*words, "--file", file)
+    assert again.returncode == 2, "nothing is written over"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--actor", "alice"), ("--driver", "telepathy"), ("--profile", "none")]
+)
+def test_what_cannot_be_is_told_before_anything_is_written(tmp_path: Path, option: str, value: str):
+    said = {"--actor": "http://127.0.0.1:8101/u/alice", "--driver": "c2s", "--profile": "signature"} | {
+        option: value
+    }
+    done = run("init", *(word for pair in said.items() for word in pair), "--file", tmp_path / "sut.toml")
+    assert done.returncode == 2
+    assert value in done.stderr
+    assert not (tmp_path / "sut.toml").exists()

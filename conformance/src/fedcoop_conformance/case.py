@@ -41,7 +41,11 @@ class Untested(Exception):
 
 
 class Inapplicable(Exception):
-    """What is tested is an optional feature that the server neither has nor announces."""
+    """What is tested is an optional feature that the server does not have; `looked` says whether the wire agrees."""
+
+    def __init__(self, message: str, *, looked: bool) -> None:
+        super().__init__(message)
+        self.looked = looked
 
 
 class CannotTell(Exception):
@@ -429,7 +433,7 @@ class Case:
             expected=f"{name} is not announced, as sut.toml says",
             received=str(announced_as),
         )
-        raise Inapplicable(f"sut.toml declares no {name}, and the server announces none")
+        raise Inapplicable(f"sut.toml declares no {name}", looked=announced_as is not None)
 
     async def together(self, *parts: Awaitable[Any]) -> Sequence[Any]:
         """Await several things at once; the first failure is the test's."""

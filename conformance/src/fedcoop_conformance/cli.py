@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from fedcoop_conformance import __version__, catalogue, running, vectors
+from fedcoop_conformance import __version__, beginning, catalogue, running, vectors
 from fedcoop_conformance.cases import plays
 from fedcoop_conformance.catalogue import NoSuchTest, Test
 from fedcoop_conformance.driver.base import DriverFault
@@ -115,6 +115,58 @@ def root(
 
 
 # -- before a run -----------------------------------------------------------------------------------------------------
+
+
+@app.command(
+    help=say(
+        "Write a first sut.toml, from three answers.",
+        "Écrit un premier sut.toml, à partir de trois réponses.",
+    )
+)
+def init(
+    actor: Annotated[
+        str,
+        typer.Option(
+            prompt=say("Id of an actor of your server", "Identifiant d’un acteur de votre serveur"),
+            help=say("An actor's id.", "L’identifiant d’un acteur."),
+        ),
+    ],
+    driver: Annotated[
+        str,
+        typer.Option(
+            prompt=say(
+                "How is it made to act (c2s, stdio, hook)", "Comment le fait-on agir (c2s, stdio, hook)"
+            ),
+            help=say(
+                "c2s with tokens, a command (stdio), or an address (hook).",
+                "c2s avec jetons, une commande (stdio) ou une adresse (hook).",
+            ),
+        ),
+    ] = "c2s",
+    profile: Annotated[
+        str,
+        typer.Option(
+            prompt=say("Profiles, with commas", "Profils, séparés par des virgules"),
+            help=say("Profiles, with commas.", "Profils, séparés par des virgules."),
+        ),
+    ] = "signature",
+    file: Annotated[Path, typer.Option("--file", help=say("Where.", "Où."))] = Path("sut.toml"),
+) -> None:
+    """Write the file, never over another one."""
+    whole = catalogue.load()
+    try:
+        text = beginning.written(actor, driver, [whole.profile(one.strip()).id for one in profile.split(",")])
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except (beginning.NotAnAddress, OSError) as fault:
+        _end(WRONGLY_USED, f"{file}: {fault}")
+    print(
+        say(
+            f"{file} written. Let your server admit http://127.0.0.1:41001 … 41005, and fetch from 41001 … 41006; then:",
+            f"{file} écrit. Admettez http://127.0.0.1:41001 … 41005 comme pairs, laissez lire 41001 … 41006 ; puis :",
+        )
+    )
+    print(f"fedcoop-conformance doctor {file}")
 
 
 @app.command(

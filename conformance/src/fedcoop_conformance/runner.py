@@ -119,7 +119,9 @@ async def _judged(case: Case, play: Play) -> dict[str, Any]:
             "received": failure.received,
         }
     except Inapplicable as reason:
-        return {"outcome": "inapplicable", "reason": str(reason), "advertised": False}
+        # Only where somebody looked does it excuse anything.
+        advertised = False if reason.looked else None
+        return {"outcome": "inapplicable", "reason": str(reason), "advertised": advertised}
     except (Untested, Unsupported) as reason:
         return {"outcome": "untested", "reason": str(reason)}
     except (CannotTell, NoAnswer, Declined, DriverFault) as reason:
