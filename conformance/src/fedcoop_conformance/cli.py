@@ -162,7 +162,7 @@ def init(
         _end(WRONGLY_USED, f"{file}: {fault}")
     print(
         say(
-            f"{file} written. Let your server admit http://127.0.0.1:41001 … 41005, and fetch from 41001 … 41006; then:",
+            f"{file} written. Let your server admit http://127.0.0.1:41001 … 41005 and fetch from 41001 … 41006; then:",
             f"{file} écrit. Admettez http://127.0.0.1:41001 … 41005 comme pairs, laissez lire 41001 … 41006 ; puis :",
         )
     )

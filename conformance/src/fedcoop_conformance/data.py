@@ -1,4 +1,4 @@
-"""Where the data is: catalogue, schemas, vectors, mutants and vocabulary.
+"""Where the data is: catalogue, schemas, vectors and vocabulary.
 
 An installed suite has them inside itself; in a checkout they lie beside the code, where people edit them.
 """
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-Kind = Literal["catalogue", "schemas", "vectors", "mutants", "vocab"]
+Kind = Literal["catalogue", "schemas", "vectors", "vocab"]
 
 _INSTALLED: Final = Path(__file__).parent / "data"
 _CHECKOUT: Final = Path(__file__).parents[2]
