@@ -18,7 +18,7 @@ from fedcoop_conformance import data
 from fedcoop_conformance.case import CannotTell, Case, Failed
 from fedcoop_conformance.cases import implements
 from fedcoop_conformance.crypto import multikey
-from fedcoop_conformance.peer.actors import AS2, IMPLEMENTS, Document, PeerActor
+from fedcoop_conformance.peer.actors import AS2, IMPLEMENTS, Document, Outgoing, PeerActor
 from fedcoop_conformance.sut import SutActor
 from fedcoop_conformance.wire import Reply
 
@@ -595,10 +595,7 @@ async def a_method_that_is_not_there_is_refused(t: Case) -> None:
     async with t.control("the actor is served"):
         await read(t, t.local.id)
     with t.step("PUT on an inbox is 405, with the methods that there are"):
-        reply = await t.stage.wire.send(
-            "PUT", t.local.inbox, headers={"Content-Type": ACTIVITY_JSON}, body=b"{}"
-        )
-        t.exchanges.append(reply.exchange)
+        reply = await t.send(Outgoing(t.local.inbox, (("Content-Type", ACTIVITY_JSON),), b"{}", "PUT"))
         t.check(reply.status < 500, "SERVER_ERROR", expected="405", received=reply.told())
         t.check(not reply.ok, "NOT_REFUSED", expected="405", received=reply.told())
         t.check(reply.status == 405, "WRONG_STATUS", expected="405", received=reply.told())
