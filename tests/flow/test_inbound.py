@@ -543,6 +543,35 @@ async def test_what_an_actor_says_of_itself_is_not_undone_by_an_older_copy(feder
     assert (stored.inbox, stored.shared_inbox) == (f"{awa}/inbox", f"{lyon.base}/inbox")
 
 
+@pytest.mark.parametrize(
+    "late", ["2026-11-22T09:59:59Z", "2026-11-22T11:30:00+02:00", "2026-02-30T10:00:00Z", None]
+)
+async def test_the_newest_change_of_an_object_wins_in_whatever_order_they_come(
+    federation: Federation, late: str | None
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa")
+    note = {"id": f"{lyon.base}/n/1", "type": "Note", "attributedTo": awa, "content": "first"}
+    profile = {"id": awa, "type": "Person", "name": "first"}
+    newer = {"updated": "2026-11-22T10:00:00Z", "content": "newer", "name": "newer"}
+    older = {"content": "older", "name": "older", **({} if late is None else {"updated": late})}
+    same = {**newer, "content": "same", "name": "same"}
+    said = [("Create", note), ("Update", {**note, **newer}), ("Update", {**profile, **newer})]
+    outcomes = []
+    for number, (kind, obj) in enumerate(
+        [*said, ("Update", {**note, **older}), ("Update", {**profile, **older}), ("Update", {**note, **same})]
+    ):
+        body = proven(lyon, awa, plainly(lyon, awa, kind, obj, number))
+        outcomes.append((await nantes.receive(body, sender=awa, ring=lyon.ring)).outcome)
+        if number == 4:
+            assert (await nantes.read(note["id"]) or {})["content"] == "newer"
+    assert outcomes == ["accepted", "accepted", "accepted", "ignored", "ignored", "accepted"]
+    assert (await nantes.read(note["id"]) or {})["content"] == "same"
+    stored = await nantes.world.store.read(lambda reader: reader.actor(awa))
+    assert stored is not None
+    assert stored.document["name"] == "newer"
+
+
 async def test_a_deleted_actor_follows_and_is_followed_no_more(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     gone = plainly(lyon, lyon.id, "Delete", lyon.id)
