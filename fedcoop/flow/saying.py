@@ -17,7 +17,7 @@ from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.peering import deed, refusal_of_our_own
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Follow, Peer, Transaction
+from fedcoop.ports import Follow, Peer, StoredActor, Transaction
 from fedcoop.protocol import credentials, schemas, strict_json
 from fedcoop.protocol.audience import Follower, inboxes, is_collection
 from fedcoop.protocol.authorise import CONTRACT_CLASSES, ROWS, Scene, authorise_own
@@ -38,7 +38,7 @@ from fedcoop.protocol.policy import AGREEMENT, passes
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.relaying import CARRIED
 from fedcoop.protocol.reports import FLAG, flagged
-from fedcoop.protocol.shape import AS2, PUBLIC, class_of, read_activity
+from fedcoop.protocol.shape import AS2, PUBLIC, addressed_blindly, class_of, read_activity
 
 T = TypeVar("T")
 
@@ -114,6 +114,9 @@ async def say(
     known = await gather(tx, first, instance=instance, now=now, keys=keys)
     document = _signed(complete(first, known, fresh=fresh), intent.actor, now, world)
     activity = read_activity(document, strict_json.dumps(document))
+    # Who hears of a chain is said by its scope and its parties: nobody else does, named or not.
+    if known.chain is None and not (known.reference is not None and known.reference.begins):
+        activity = addressed_blindly(activity, intent.blind)
     # What was filled in names more than the draft did: the decision is made on the scene of the whole.
     keys = {**keys, **await _own_keys(tx, world, activity)}
     scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
@@ -289,17 +292,22 @@ async def _owed(
             if host in peers and known is not None:
                 # Its answer waits for the operator to decide otherwise.
                 kept_back.add(host)
-                actors[recipient] = inbox_of(known)
+                actors[recipient] = _where(known, activity)
             continue
         stored = await tx.actor(recipient)
         if stored is None:
             raise Unmet(recipient)
-        actors[recipient] = inbox_of(stored)
+        actors[recipient] = _where(stored, activity)
     owed = inboxes(recipients, base=instance.base, followers=followers, actors=actors)
     owed = tuple(dict.fromkeys([*owed, *await _relays(tx, activity, scene, peers, instance)]))
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
     return Copies((*copies, *board), frozenset(kept_back))
+
+
+def _where(recipient: StoredActor, activity: Activity) -> str:
+    """Return where to post a recipient's copy. One that does not name them says by its inbox alone for whom it is."""
+    return recipient.inbox if recipient.id in activity.blind else inbox_of(recipient)
 
 
 def _is_agreement(scene: Scene) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from fedcoop.errors import Conflict, FedcoopError, Malformed, NotFound, NotImple
 from fedcoop.flow.c2s import ACTIVITIES, FOREIGN, submit
 from fedcoop.protocol.authorise import LATER, RULES
 from fedcoop.protocol.model import LIFECYCLES
-from tests.flow.federation import Federation
+from tests.flow.federation import Federation, settle
 from tests.flow.stories import a_published_mission
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -30,7 +31,7 @@ async def test_a_bare_object_is_created_for_whom_it_is_addressed_to(federation: 
 
 async def test_what_the_server_decides_the_client_does_not(federation: Federation):
     theirs = {"id": "https://nantes.example/mine", "published": "1999-01-01T00:00:00Z", "proof": {"x": 1}}
-    hidden = {"bto": ["https://lyon.example/actors/x"], "bcc": ["https://lyon.example/actors/y"]}
+    hidden = {"bto": [federation.lyon.id], "bcc": [federation.alpes.id]}
     note = {"type": "Note", **theirs, **hidden}
     whole = await said(federation, {"type": "Create", "object": note, **theirs, **hidden})
     assert whole["id"].startswith("https://nantes.example/activities/")
@@ -38,6 +39,45 @@ async def test_what_the_server_decides_the_client_does_not(federation: Federatio
     assert whole["object"]["id"].startswith("https://nantes.example/objects/")
     assert whole["proof"]["type"] == "DataIntegrityProof"
     assert not {"bto", "bcc"} & {*whole, *whole["object"]}
+
+
+@pytest.mark.parametrize("where", ["bare", "activity", "object"])
+async def test_whom_a_client_names_blindly_gets_it_and_is_named_nowhere(federation: Federation, where: str):
+    nantes, lyon, alpes = federation.nantes, federation.lyon, federation.alpes
+    malo, awa = await nantes.member("malo"), await lyon.member("awa")
+    zoe = await alpes.member("zoe")
+    hidden = {"bto": [awa], "bcc": [malo, nantes.id]}
+    deep = {"type": "Link", "href": "https://x.example/", "bto": [awa]}
+    note: dict[str, Any] = {"type": "Note", "content": "Bonjour", "attachment": [deep]}
+    document = {
+        "bare": {**note, "to": zoe, **hidden},
+        "activity": {"type": "Create", "object": note, "to": zoe, **hidden},
+        "object": {"type": "Create", "object": {**note, **hidden}, "to": zoe},
+    }[where]
+    federation.office.posts.clear()
+    whole = await said(federation, document)
+    await settle(federation.office)
+    # One copy names its reader; of the other its inbox alone says for whom it is.
+    assert sorted(federation.office.posts) == [
+        (f"{alpes.base}/inbox", "Create", 202),
+        (f"{awa}/inbox", "Create", 202),
+    ]
+    for coop, reader in ((lyon, awa), (nantes, malo), (alpes, zoe)):
+        got = await coop.world.store.read(lambda r, who=reader: r.inbox_page(who, cursor=None, limit=1))
+        assert [item["id"] for item in got.items] == [whole["id"]]
+    assert await nantes.read(whole["object"]["id"], malo) == whole["object"]
+    assert await nantes.read(whole["object"]["id"]) is None
+    kept = await nantes.world.store.read(lambda store: store.activity(whole["id"]))
+    assert kept is not None
+    for shown in (json.dumps(whole), kept.body.decode()):
+        assert not {name for name in ("bto", "bcc", awa, malo) if name in shown}
+
+
+async def test_nobody_hears_of_a_mission_whom_its_scope_leaves_out(federation: Federation):
+    awa = await federation.lyon.member("awa")
+    federation.office.posts.clear()
+    await a_published_mission(federation.nantes, relayScope="members", bcc=[awa])
+    assert federation.office.posts == []
 
 
 async def test_nobody_speaks_for_another(federation: Federation):
