@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, TryLater
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, Invalid, NotFound, TryLater
 from fedcoop.flow import founding
 from fedcoop.flow.inbound import receive
 from fedcoop.protocol import strict_json
@@ -19,7 +19,7 @@ from fedcoop.protocol.actors import membership_credential
 from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.proof import sign_document
 from tests.conftest import NOON
-from tests.flow.federation import Coop, Federation, Template, settle, signed
+from tests.flow.federation import Coop, Federation, Template, a_mission, settle, signed
 from tests.flow.stories import a_published_mission, altered, an_offer, plainly, proven, record
 
 # The scene is set once: what is refused changes nothing, and that is what these tests show.
@@ -541,6 +541,18 @@ async def test_what_an_actor_says_of_itself_is_not_undone_by_an_older_copy(feder
     assert stored.document["name"] == "Awa D."
     assert stored.document["publicKey"]["owner"] == awa
     assert (stored.inbox, stored.shared_inbox) == (f"{awa}/inbox", f"{lyon.base}/inbox")
+
+
+@pytest.mark.parametrize("name", ["startTime", "applyBefore", "published"])
+async def test_a_mission_of_a_day_that_does_not_exist_is_refused(federation: Federation, name: str):
+    lyon, nantes = federation.lyon, federation.nantes
+    whole = (await lyon.post(lyon.id, {"type": "Create", "object": a_mission()})).document
+    wrong = {**whole["object"], name: "2027-02-30T09:00:00Z"}
+    before = nantes.rows()
+    with pytest.raises(Invalid) as refusal:
+        await nantes.receive(proven(lyon, lyon.id, whole, object=wrong), sender=lyon.id, ring=lyon.ring)
+    assert refusal.value.code == "schema-invalid"
+    assert nantes.rows() == before
 
 
 @pytest.mark.parametrize(
