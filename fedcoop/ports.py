@@ -316,7 +316,7 @@ class BoardQuery:
     classes: tuple[str, ...] = ("Mission", "ServiceOffer", "Need")
     owner: str | None = None
     open_only: bool = True
-    """Only proposals in state published."""
+    """Only proposals in state published whose time to apply has not passed."""
     readers: tuple[str, ...] | None = None
     """Only what at least one of these may read; None is no restriction (the operator's own view)."""
     limit: int = 50

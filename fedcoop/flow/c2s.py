@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from fedcoop.errors import Conflict, Malformed, NotImplementedYet
@@ -10,7 +9,7 @@ from fedcoop.flow.outbound import Published, publish
 from fedcoop.flow.world import World
 from fedcoop.protocol.authorise import LATER, RULES
 from fedcoop.protocol.messages import Document, Intent
-from fedcoop.protocol.shape import id_of, ids_of, types_of
+from fedcoop.protocol.shape import BLIND, blind_recipients, id_of, types_of
 
 FOREIGN: Final = frozenset(
     {
@@ -31,15 +30,16 @@ FOREIGN: Final = frozenset(
 ACTIVITIES: Final = frozenset(RULES) | LATER | FOREIGN
 """Types that are activities; anything else posted to an outbox is an object, to be wrapped in a Create (§6.2.1)."""
 
-OWN_AFFAIR: Final = frozenset({"id", "actor", "published", "proof", "signature", "bto", "bcc"})
+OWN_AFFAIR: Final = frozenset({"id", "actor", "published", "proof", "signature", *BLIND})
 """Members that the server sets, whatever the client sent (§6: the id is ignored; blind recipients are never shown)."""
 
 
 async def submit(actor: str, document: Document, *, client_key: str | None, world: World) -> Published:
     """Publish what `actor`'s client posted and return it as it went out.
 
-    A bare object is wrapped in a Create. `stateVersion` and `previousDigest`, when given, must be those of the next
-    step: a client that decided on an older state is told so instead of being corrected.
+    A bare object is wrapped in a Create. Whom it names in `bto` and `bcc` gets it, and is named in no copy.
+    `stateVersion` and `previousDigest`, when given, must be those of the next step: a client that decided on an older
+    state is told so instead of being corrected.
 
     Raises:
         Refused, TryLater: as `publish`; also `stale` for chain fields that are not the next step's.
@@ -60,19 +60,11 @@ async def submit(actor: str, document: Document, *, client_key: str | None, worl
         else {"object": document, **_audience(document)}
     )
     expected = {k: body.pop(k) for k in ("stateVersion", "previousDigest") if k in body}
-    intent = Intent(actor, kind, body, client_key, blind=_blind(document))
+    intent = Intent(actor, kind, body, client_key, blind_recipients(document))
     published = await publish(intent, world=world, expecting=expected)
     if published.duplicate and published.document.get("type") != kind:
         raise Conflict("id-reused", "This Idempotency-Key was used for something else.", received=client_key)
     return published
-
-
-def _blind(document: Document) -> tuple[str, ...]:
-    """Return who is named in `bto` and `bcc`, of the activity or of what it carries: they get it, and stay unnamed."""
-    inner = document.get("object")
-    parts = (document, inner) if isinstance(inner, Mapping) else (document,)
-    named = (name for part in parts for key in ("bto", "bcc") for name in ids_of(part.get(key)))
-    return tuple(dict.fromkeys(named))
 
 
 def _audience(document: Document) -> dict[str, object]:

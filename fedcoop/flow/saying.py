@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from fedcoop.errors import Forbidden, Unavailable
+from fedcoop.errors import Unavailable
 from fedcoop.flow.agreeing import follow_agreement
 from fedcoop.flow.catchup import REACHED, inbox_of, owed_board, remote_follower
 from fedcoop.flow.peering import deed, refusal_of_our_own
 from fedcoop.flow.scene import gather
 from fedcoop.flow.world import Instance, World
-from fedcoop.ports import Follow, Peer, Transaction
+from fedcoop.ports import Follow, Peer, StoredActor, Transaction
 from fedcoop.protocol import credentials, schemas, strict_json
 from fedcoop.protocol.audience import Follower, inboxes, is_collection
 from fedcoop.protocol.authorise import CONTRACT_CLASSES, ROWS, Scene, authorise_own
@@ -38,7 +38,7 @@ from fedcoop.protocol.policy import AGREEMENT, passes
 from fedcoop.protocol.proof import sign_document
 from fedcoop.protocol.relaying import CARRIED
 from fedcoop.protocol.reports import FLAG, flagged
-from fedcoop.protocol.shape import AS2, PUBLIC, class_of, read_activity
+from fedcoop.protocol.shape import AS2, PUBLIC, addressed_blindly, class_of, read_activity
 
 T = TypeVar("T")
 
@@ -67,29 +67,24 @@ async def keep(
     inbox_of: tuple[str, ...],
     client_key: str | None = None,
     answering: bool = False,
-    blind: tuple[str, ...] = (),
 ) -> tuple[Intent, ...]:
     """Record the activity and its effects; return what our actors have to say in answer.
 
-    Those in `blind` get it as well, although it does not name them.
     What is said in answer to something is kept back for a peer that it may not pass to; anything else is refused.
     """
     activity, instance = authorised.activity, world.instance
     local = instance.hosts(activity.actor)
     effects = effects_of(authorised, scene, communes=instance.communes)
-    ours = [one for one in blind if instance.hosts(one) and await tx.actor(one) is not None]
     record = RecordActivity(
         activity=activity,
         local=local,
         received_at=now,
         keys=authorised.keys or _as_published(activity, scene, now),
-        inbox_of=await _shown_to(tx, activity, scene, instance, posted_to=(*inbox_of, *ours)),
+        inbox_of=await _shown_to(tx, activity, scene, instance, posted_to=inbox_of),
         outbox_of=activity.actor if local and activity.type != FLAG else None,
         client_key=client_key,
     )
-    owed = Copies((), frozenset())
-    if local:
-        owed = await _owed(tx, activity, scene, world, answering=answering, blind=blind)
+    owed = await _owed(tx, activity, scene, world, answering=answering) if local else Copies((), frozenset())
     await tx.make([record, *effects.changes, *owed.deliveries])
     for host in owed.kept_back:
         await tx.keep_back(host, activity.id)
@@ -119,14 +114,14 @@ async def say(
     known = await gather(tx, first, instance=instance, now=now, keys=keys)
     document = _signed(complete(first, known, fresh=fresh), intent.actor, now, world)
     activity = read_activity(document, strict_json.dumps(document))
+    # Who hears of a chain is said by its scope and its parties: nobody else does, named or not.
+    if known.chain is None and not (known.reference is not None and known.reference.begins):
+        activity = addressed_blindly(activity, intent.blind)
     # What was filled in names more than the draft did: the decision is made on the scene of the whole.
     keys = {**keys, **await _own_keys(tx, world, activity)}
     scene = await gather(tx, activity, instance=instance, now=now, keys=keys)
     check_shape(activity, scene)
     authorised = authorise_own(activity, scene)
-    # Who gets a step of a mission or an engagement, its own rules say: it is told to nobody in secret.
-    if intent.blind and authorised.chain is not None:
-        raise Forbidden("not-visible", "This names everybody who gets it.", expected="neither bto nor bcc")
     reactions = await keep(
         tx,
         authorised,
@@ -136,7 +131,6 @@ async def say(
         inbox_of=(),
         client_key=intent.client_key,
         answering=answering,
-        blind=intent.blind,
     )
     await answer(tx, reactions, world=world, now=now, keys=keys)
     return Said(activity, scene)
@@ -256,13 +250,7 @@ class Copies:
 
 
 async def _owed(
-    tx: Transaction,
-    activity: Activity,
-    scene: Scene,
-    world: World,
-    *,
-    answering: bool,
-    blind: tuple[str, ...],
+    tx: Transaction, activity: Activity, scene: Scene, world: World, *, answering: bool
 ) -> Copies:
     """Return one delivery for each remote inbox that is owed a copy, as the operator's decisions let it pass (D7).
 
@@ -271,7 +259,7 @@ async def _owed(
     """
     instance = world.instance
     # A report is addressed to nobody by name: it goes to the server of whom it is about.
-    recipients = flagged(activity)[:1] if activity.type == FLAG else (*activity.recipients, *blind)
+    recipients = flagged(activity)[:1] if activity.type == FLAG else activity.recipients
     peers = {p.origin: p for p in await tx.peers()}
     reached = {o for o, p in peers.items() if p.state in REACHED}
     # Whoever is not reached by everything is for this one message as one that we work with, or as none at all.
@@ -304,17 +292,22 @@ async def _owed(
             if host in peers and known is not None:
                 # Its answer waits for the operator to decide otherwise.
                 kept_back.add(host)
-                actors[recipient] = inbox_of(known)
+                actors[recipient] = _where(known, activity)
             continue
         stored = await tx.actor(recipient)
         if stored is None:
             raise Unmet(recipient)
-        actors[recipient] = inbox_of(stored)
+        actors[recipient] = _where(stored, activity)
     owed = inboxes(recipients, base=instance.base, followers=followers, actors=actors)
     owed = tuple(dict.fromkeys([*owed, *await _relays(tx, activity, scene, peers, instance)]))
     copies = tuple(Deliver(activity.id, activity.actor, inbox, activity.body) for inbox in owed)
     board = await _owed_to_newcomer(tx, activity, scene, peers, instance)
     return Copies((*copies, *board), frozenset(kept_back))
+
+
+def _where(recipient: StoredActor, activity: Activity) -> str:
+    """Return where to post a recipient's copy. One that does not name them says by its inbox alone for whom it is."""
+    return recipient.inbox if recipient.id in activity.blind else inbox_of(recipient)
 
 
 def _is_agreement(scene: Scene) -> bool:

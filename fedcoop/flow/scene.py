@@ -20,6 +20,7 @@ from fedcoop.protocol.messages import Activity, Chain, Document
 from fedcoop.protocol.model import PUBLIC_CONTEXT_PATHS
 from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.shape import fedcoop_meaning, id_of, read_activity
+from fedcoop.protocol.times import said_time
 
 
 async def gather(
@@ -28,7 +29,7 @@ async def gather(
     """Return the scene of `activity`. `keys` are the actor documents for the proofs of credentials inside it."""
     reference = reference_of(activity)
     chain = await _chain(tx, activity, reference)
-    owner, class_name, gone = await _object(tx, activity)
+    owner, class_name, updated, gone = await _object(tx, activity)
     scene = Scene(
         base=instance.base,
         now=now,
@@ -41,6 +42,7 @@ async def gather(
         facts=await _facts(tx, activity, reference, chain, instance, now, keys),
         object_owner=owner,
         object_class=class_name,
+        object_updated=updated,
         object_gone=gone,
         in_use=await _in_use(tx, activity),
         follow=await _follow(tx, activity) if chain is None else None,
@@ -149,15 +151,18 @@ async def _rule_digest(tx: Transaction, activity: Activity, instance: Instance) 
     return chain_digest(rule.document) if rule is not None else None
 
 
-async def _object(tx: Transaction, activity: Activity) -> tuple[str | None, str, bool]:
-    """Return (owner, class, was deleted) of what the activity creates, updates or deletes. An actor is its own."""
+async def _object(tx: Transaction, activity: Activity) -> tuple[str | None, str, datetime | None, bool]:
+    """Return (owner, class, last change, was deleted) of what it creates, updates or deletes. An actor is its own."""
     if activity.type not in ("Create", "Update", "Delete") or activity.object_id is None:
-        return None, "", False
+        return None, "", None, False
     actor = await tx.actor(activity.object_id)
     if actor is not None:
-        return actor.id, actor.kind, False
+        return actor.id, actor.kind, said_time(actor.document.get("updated")), False
     stored = await tx.object(activity.object_id)
-    return (stored.owner, stored.object_class, stored.deleted_at is not None) if stored else (None, "", False)
+    if stored is None:
+        return None, "", None, False
+    updated = said_time(stored.document.get("updated"))
+    return stored.owner, stored.object_class, updated, stored.deleted_at is not None
 
 
 async def _in_use(tx: Transaction, activity: Activity) -> frozenset[str]:

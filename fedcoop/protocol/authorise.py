@@ -32,6 +32,7 @@ from fedcoop.protocol.model import AUTHORISATION, CLASSES, NAMESPACE
 from fedcoop.protocol.policy import AGREEMENT
 from fedcoop.protocol.reports import check_report
 from fedcoop.protocol.shape import PUBLIC, id_of, ids_of
+from fedcoop.protocol.times import said_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Scene:
     """Owner of the stored object (or the actor itself) that the activity names; None when it is unknown here."""
     object_class: str = ""
     """Class of the stored object that the activity names, "" when it is unknown here."""
+    object_updated: datetime | None = None
+    """When the stored object (or the actor itself) says that it was changed last; None when it says nothing of it."""
     object_gone: bool = False
     """The object that the activity names was deleted."""
     in_use: frozenset[str] = frozenset()
@@ -348,6 +351,15 @@ def _own_object(activity: Activity, scene: Scene) -> None:
         raise Gone(
             "gone", "It was deleted; what is written now needs another id.", received=activity.object_id
         )
+    if activity.type == "Update" and not scene.hosts(activity.actor):
+        _is_newest(activity.object, scene.object_updated)
+
+
+def _is_newest(document: Document, known: datetime | None) -> None:
+    """Outside chains nothing but `updated` tells the order: what we have stays when it is newer, or alone says when."""
+    said = said_time(document.get("updated"))
+    if known is not None and (said is None or said < known):
+        raise Ignored("an update older than what is known")
 
 
 def _delete(activity: Activity, scene: Scene) -> None:

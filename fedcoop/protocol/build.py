@@ -22,7 +22,7 @@ from fedcoop.protocol.listing import currency_of, title_of
 from fedcoop.protocol.messages import Activity, Chain, Document, Intent
 from fedcoop.protocol.model import CODE_LISTS, PROPERTIES
 from fedcoop.protocol.policy import AGREEMENT
-from fedcoop.protocol.shape import AS2, PUBLIC, class_of, id_of, ids_of
+from fedcoop.protocol.shape import AS2, BLIND, PUBLIC, class_of, id_of, ids_of, without_blind
 
 DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 CREDENTIALS: Final = "https://www.w3.org/ns/credentials/v2"
@@ -71,19 +71,20 @@ def credential_contexts(base: str) -> list[str]:
 
 def draft(intent: Intent, *, base: str, fresh: Fresh, published: str) -> dict[str, Any]:
     """Return the activity with its id, and its object with one, before anything is filled in."""
+    # Whom the client named blindly is delivered to, and named in no copy (ActivityPub §6).
     body = {
-        k: v
+        k: without_blind(v)
         for k, v in intent.body.items()
-        if k not in ("@context", "id", "type", "actor", "proof", "bto", "bcc")
+        if k not in ("@context", "id", "type", "actor", "proof", *BLIND)
     }
     obj = body.get("object")
     if intent.type == "Create" and isinstance(obj, Mapping):
         folder = FOLDER_OF_CLASS.get(class_of(obj), "objects")
-        kept = {k: v for k, v in obj.items() if k not in ("@context", "id", "bto", "bcc", "proof")}
+        kept = {k: v for k, v in obj.items() if k not in ("@context", "id", "proof")}
         body["object"] = {"id": fresh(folder), **kept, "attributedTo": intent.actor}
     elif intent.type == "Update" and isinstance(obj, Mapping):
         # What was read from us came with a proof of what it said then.
-        body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "bto", "bcc", "proof")}
+        body["object"] = {k: v for k, v in obj.items() if k not in ("@context", "proof")}
     elif intent.type == "Offer" and isinstance(obj, Mapping):
         given = {k: v for k, v in obj.items() if k not in ("@context", "id", "proof")}
         # An engagement has no name before it is agreed; whatever else is offered has one.
@@ -213,9 +214,7 @@ def _told_anew(before: Document, given: Mapping[str, Any], whole: Mapping[str, A
 def _update_actor(body: dict[str, Any], said: Activity, scene: Scene, fresh: Fresh) -> dict[str, Any]:
     """A profile is updated in parts (ActivityPub §6.3), and its keys and addresses stay what they are."""
     stored = scene.profile or {}
-    given = {
-        k: v for k, v in (said.object or {}).items() if k not in (*FIXED_OF_ACTOR, "proof", "bto", "bcc")
-    }
+    given = {k: v for k, v in (said.object or {}).items() if k not in (*FIXED_OF_ACTOR, "proof")}
     whole = {k: v for k, v in {**stored, **given}.items() if v is not None}
     # Who one is elsewhere is shown when the other key says so too (FEP-c390).
     check_own(whole, now=scene.now)

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from fedcoop.errors import Invalid
-from fedcoop.protocol.guards import moment
 from fedcoop.protocol.messages import Chain, Document, PutListing
 from fedcoop.protocol.shape import class_of
+from fedcoop.protocol.times import said_time
 
 CURRENCIES: Final[Mapping[str, str]] = {"Q4916": "EUR", "Q4917": "USD", "Q25224": "GBP", "Q25344": "CHF"}
 """Wikidata item to ISO 4217 code; FEP-0837 names a currency as the resource that is transferred."""
@@ -46,9 +45,9 @@ def listing_of(
         commune=commune,
         latitude=latitude,
         longitude=longitude,
-        published=_time(document.get("published")) or now,
-        start=_time(document.get("startTime")),
-        apply_before=_time(document.get("applyBefore")),
+        published=said_time(document.get("published")) or now,
+        start=said_time(document.get("startTime")),
+        apply_before=said_time(document.get("applyBefore")),
         readers=readers,
     )
 
@@ -146,10 +145,3 @@ def _degrees(value: Any, limit: int) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -limit <= value <= limit:
         return None
     return float(value)
-
-
-def _time(value: Any) -> datetime | None:
-    try:
-        return moment(value)
-    except Invalid:
-        return None

@@ -76,7 +76,9 @@ class Activity:
     object_class: str
     """fedcoop class of the embedded object (`shape.class_of`), or "" when it is a reference or unknown."""
     recipients: tuple[str, ...]
-    """Everyone in to, cc and audience, in order, without repeats (bto and bcc never leave C2S)."""
+    """Everyone in to, cc and audience, in order, without repeats; of our own, whom the client named blindly as well."""
+    blind: tuple[str, ...] = ()
+    """Those of the recipients whom no copy names (bto and bcc of what our client posted, ActivityPub §6)."""
 
     @property
     def state_version(self) -> int:
@@ -376,7 +378,7 @@ class Intent:
     body: Document
     client_key: str | None = None
     blind: tuple[str, ...] = ()
-    """Who gets a copy besides, and is named to nobody (`bto` and `bcc` of a client, ActivityPub §6)."""
+    """Who is to have it without being named in it (bto and bcc)."""
 
 
 @dataclass(frozen=True, slots=True)

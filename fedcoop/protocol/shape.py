@@ -7,6 +7,7 @@ document as parsed by `strict_json` and leaves it as it is: what was signed is w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Any, Final
 
 from fedcoop.errors import FedcoopError, Malformed, TooLarge
@@ -20,6 +21,9 @@ PUBLIC: Final = f"{AS2}#Public"
 CREDENTIALS: Final = "https://www.w3.org/ns/credentials/v2"
 FEDCOOP_CONTEXT_PATH: Final = "/contexts/fedcoop/v1"
 CREDENTIALS_CONTEXT_PATH: Final = "/contexts/fedcoop/credentials/v1"
+
+BLIND: Final = ("bto", "bcc")
+"""Members by which a client names who is to have something without being named in it."""
 
 _PUBLIC_NAMES: Final = frozenset({PUBLIC, "as:Public", "Public"})
 _PREFIXES: Final = (
@@ -105,8 +109,42 @@ def recipients(document: Document) -> tuple[str, ...]:
     Raises:
         TooLarge: more than `MAX_RECIPIENTS` (`too-large`).
     """
-    named: Iterable[str] = (iri for name in ("to", "cc", "audience") for iri in ids_of(document.get(name)))
-    found = tuple(dict.fromkeys(PUBLIC if is_public(iri) else iri for iri in named))
+    return _bounded(_named(document, ("to", "cc", "audience")))
+
+
+def blind_recipients(document: Document) -> tuple[str, ...]:
+    """Return everybody in `bto` and `bcc` of what a client posted and of the object in it (ActivityPub §6).
+
+    Nobody can be told of everybody in secret: Public is not among them.
+    """
+    parts = (document, _embedded(document.get("object")) or {})
+    found = dict.fromkeys(iri for part in parts for iri in _named(part, BLIND))
+    return tuple(iri for iri in found if iri != PUBLIC)
+
+
+def addressed_blindly(activity: Activity, blind: Iterable[str]) -> Activity:
+    """Return `activity` with more recipients than it names; nobody is hidden who is named, nor is its sender.
+
+    Raises:
+        TooLarge: those are more than `MAX_RECIPIENTS` in all (`too-large`).
+    """
+    hidden = tuple(i for i in dict.fromkeys(blind) if i not in (*activity.recipients, activity.actor))
+    return replace(activity, recipients=_bounded((*activity.recipients, *hidden)), blind=hidden)
+
+
+def without_blind(value: Any) -> Any:
+    """Return a document, or whatever stands in one, without `bto` and `bcc`, however deep (ActivityPub §B.11)."""
+    if isinstance(value, Mapping):
+        return {name: without_blind(inside) for name, inside in value.items() if name not in BLIND}
+    return [without_blind(inside) for inside in value] if isinstance(value, list) else value
+
+
+def _named(document: Document, names: Iterable[str]) -> tuple[str, ...]:
+    named = (iri for name in names for iri in ids_of(document.get(name)))
+    return tuple(dict.fromkeys(PUBLIC if is_public(iri) else iri for iri in named))
+
+
+def _bounded(found: tuple[str, ...]) -> tuple[str, ...]:
     if len(found) > MAX_RECIPIENTS:
         raise TooLarge(
             "too-large",

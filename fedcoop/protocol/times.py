@@ -38,6 +38,14 @@ def read_time(value: Any) -> datetime:
     )
 
 
+def said_time(value: Any) -> datetime | None:
+    """Return the instant that `value` names, in UTC; None when it names none."""
+    try:
+        return read_time(value)
+    except Malformed:
+        return None
+
+
 def write_time(moment: datetime) -> str:
     """Return `moment` (timezone-aware) in UTC, to the second, with Z."""
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fedcoop.ports import (
     BoardPage,
     BoardQuery,
+    Clock,
     Delivery,
     DeliveryQuery,
     Follow,
@@ -271,9 +272,10 @@ class Queries(PeerQueries, ProvenanceQueries, RelayQueries, ReportQueries, Token
 class SqlReader(Queries):
     """`ports.Reader` over one read-only snapshot."""
 
-    def __init__(self, connection: AsyncConnection, dialect: Dialect) -> None:
+    def __init__(self, connection: AsyncConnection, dialect: Dialect, clock: Clock) -> None:
         super().__init__(connection, lock_chains=False)
         self._dialect = dialect
+        self._clock = clock
 
     async def engagements_of(self, party: str) -> tuple[Chain, ...]:
         return tuple(chain_of(row) for row in await self._all(ENGAGEMENTS_OF, party=party))
@@ -353,7 +355,7 @@ class SqlReader(Queries):
         return await deliveries.coop_names(self._connection)
 
     async def board(self, query: BoardQuery) -> BoardPage:
-        return await search.board(self._connection, self._dialect, query)
+        return await search.board(self._connection, self._dialect, query, now=self._clock())
 
     async def counts(self) -> Mapping[str, int]:
         row = await self._one(COUNTS)

@@ -7,6 +7,7 @@ box around the circle, so that both databases give the same rows in the same ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from math import asin, cos, degrees, isfinite, pi, radians, sin, sqrt
 from typing import Any, Final
 
@@ -33,23 +34,29 @@ MAX_ASKED: Final = 2_000
 listing: Final = t.listing.c
 
 
-async def board(connection: AsyncConnection, dialect: Dialect, query: BoardQuery) -> BoardPage:
-    """Return a page of the board: newest first, or nearest first when a circle is asked.
+async def board(
+    connection: AsyncConnection, dialect: Dialect, query: BoardQuery, *, now: datetime
+) -> BoardPage:
+    """Return a page of the board as it is at `now`: newest first, or nearest first when a circle is asked.
 
     Raises:
         Malformed: the cursor is none of ours (`malformed-request`).
     """
-    where = and_(*conditions(dialect, query), *await _unshown(connection, query))
+    where = and_(*conditions(dialect, query, now), *await _unshown(connection, query))
     if query.centre is not None and query.radius_km is not None:
         return await _nearest_first(connection, query, where, query.centre, query.radius_km)
     return await _newest_first(connection, query, where)
 
 
-def conditions(dialect: Dialect, query: BoardQuery) -> list[ColumnElement[bool]]:
+def conditions(dialect: Dialect, query: BoardQuery, now: datetime) -> list[ColumnElement[bool]]:
     """Return what a row must fulfil, but for the distance."""
     found: list[ColumnElement[bool]] = [listing.object_class.in_(query.classes)]
     if query.open_only:
-        found.append(listing.state == "published")
+        # What is past its date takes no offers, though its owner has not said so yet (`guards.proposal_open`).
+        found += [
+            listing.state == "published",
+            or_(listing.apply_before.is_(None), listing.apply_before >= now),
+        ]
     if query.owner is not None:
         found.append(listing.owner == query.owner)
     if query.rome:

@@ -44,7 +44,10 @@ class SqlStore:
     def __init__(self, url: str, *, clock: Clock) -> None:
         """Prepare to use the database at `url`; nothing is opened before the first read or write.
 
-        `clock` says when a delivery was enqueued. Raises Misconfigured for a URL that we cannot use.
+        `clock` says when a delivery was enqueued, and what is still open.
+
+        Raises:
+            Misconfigured: a URL that we cannot use.
         """
         self._clock = clock
         self._dialect = dialect_of(url)
@@ -77,7 +80,7 @@ class SqlStore:
         """
         connection = await connect(self._read_engine)
         try:
-            return await work(SqlReader(connection, self._dialect))
+            return await work(SqlReader(connection, self._dialect, self._clock))
         except Exception as error:
             ours = as_ours(error)
             if ours is error:

@@ -7,23 +7,33 @@ from typing import Any, Final
 from aiohttp import web
 
 import fedcoop
-from fedcoop.errors import Malformed, NotFound
+from fedcoop.errors import FedcoopError, Malformed, NotFound
 from fedcoop.ports import Reader, StoredActor
 from fedcoop.protocol import discovery, strict_json
-from fedcoop.web import answers
+from fedcoop.web import answers, errors
 from fedcoop.web.services import SERVICES
 
-PROFILES: Final = ("core", "marketplace")
-"""Profiles of the vocabulary that this release keeps to (code list Profile)."""
+PROFILES: Final = ("core@1.0", "signature@1.0", "c2s@1.0")
+"""Profiles of the conformance suite that this release keeps to, as it was found to (protocol.md, disc/09)."""
 
-RELAYS_PROFILES: Final = ("core", "relay")
-"""Those of a relay."""
+RELAYS_PROFILES: Final = ("core@1.0", "signature@1.0")
+"""Those of a relay, for which nobody speaks with a token."""
 
 _CACHE: Final = "public, max-age=300"
 
 
-async def webfinger(request: web.Request) -> web.Response:
+async def webfinger(request: web.Request) -> web.StreamResponse:
     """Who is behind `?resource=`: an acct: handle, an actor's id, or our own URL (DISC-1, DISC-2, DISC-4)."""
+    try:
+        return await _webfinger(request)
+    except FedcoopError as error:
+        # (1) A page of another site reads a refusal as well as an answer (RFC 7033 §5).
+        response = await errors.refusal(request, error)
+        response.headers.update(answers.ANYBODY)
+        return response
+
+
+async def _webfinger(request: web.Request) -> web.Response:
     instance, resources = request.app[SERVICES].world.instance, request.query.getall("resource", [])
     if len(resources) > 1:
         raise Malformed("malformed-request", "The query has more than one `resource`.")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, Malformed, NotFound, NotImplementedYet
+from fedcoop.errors import Conflict, FedcoopError, Malformed, NotFound, NotImplementedYet
 from fedcoop.flow.c2s import ACTIVITIES, FOREIGN, submit
 from fedcoop.protocol.authorise import LATER, RULES
 from fedcoop.protocol.model import LIFECYCLES
-from tests.flow.federation import Federation, a_mission
+from tests.flow.federation import Federation, settle
 from tests.flow.stories import a_published_mission
 
 PUBLIC = "https://www.w3.org/ns/activitystreams#Public"
@@ -41,26 +41,43 @@ async def test_what_the_server_decides_the_client_does_not(federation: Federatio
     assert not {"bto", "bcc"} & {*whole, *whole["object"]}
 
 
-async def test_who_is_named_in_secret_gets_it_and_stays_unnamed(federation: Federation):
+@pytest.mark.parametrize("where", ["bare", "activity", "object"])
+async def test_whom_a_client_names_blindly_gets_it_and_is_named_nowhere(federation: Federation, where: str):
     nantes, lyon, alpes = federation.nantes, federation.lyon, federation.alpes
-    awa = await nantes.member("awa")
-    hidden = {"bto": lyon.id, "bcc": [awa]}
-    published = await nantes.say(
-        nantes.id, "Create", {"type": "Note", "bcc": alpes.id}, to=[PUBLIC], **hidden
-    )
-    posted = [inbox for inbox, kind, status in federation.office.posts if (kind, status) == ("Create", 202)]
-    assert sorted(posted) == [f"{alpes.base}/inbox", f"{lyon.base}/inbox"]
-    page = await nantes.world.store.read(lambda reader: reader.inbox_page(awa, cursor=None, limit=9))
-    assert [one["id"] for one in page.items] == [published.activity_id]
-    assert not any(name in json.dumps(published.document) for name in (lyon.id, alpes.id, awa))
+    malo, awa = await nantes.member("malo"), await lyon.member("awa")
+    zoe = await alpes.member("zoe")
+    hidden = {"bto": [awa], "bcc": [malo, nantes.id]}
+    deep = {"type": "Link", "href": "https://x.example/", "bto": [awa]}
+    note: dict[str, Any] = {"type": "Note", "content": "Bonjour", "attachment": [deep]}
+    document = {
+        "bare": {**note, "to": zoe, **hidden},
+        "activity": {"type": "Create", "object": note, "to": zoe, **hidden},
+        "object": {"type": "Create", "object": {**note, **hidden}, "to": zoe},
+    }[where]
+    federation.office.posts.clear()
+    whole = await said(federation, document)
+    await settle(federation.office)
+    # One copy names its reader; of the other its inbox alone says for whom it is.
+    assert sorted(federation.office.posts) == [
+        (f"{alpes.base}/inbox", "Create", 202),
+        (f"{awa}/inbox", "Create", 202),
+    ]
+    for coop, reader in ((lyon, awa), (nantes, malo), (alpes, zoe)):
+        got = await coop.world.store.read(lambda r, who=reader: r.inbox_page(who, cursor=None, limit=1))
+        assert [item["id"] for item in got.items] == [whole["id"]]
+    assert await nantes.read(whole["object"]["id"], malo) == whole["object"]
+    assert await nantes.read(whole["object"]["id"]) is None
+    kept = await nantes.world.store.read(lambda store: store.activity(whole["id"]))
+    assert kept is not None
+    for shown in (json.dumps(whole), kept.body.decode()):
+        assert not {name for name in ("bto", "bcc", awa, malo) if name in shown}
 
 
-async def test_a_step_of_a_mission_goes_to_nobody_in_secret(federation: Federation):
-    before = federation.nantes.rows()
-    with pytest.raises(Forbidden) as refused:
-        await said(federation, {"type": "Create", "object": a_mission(), "bcc": [federation.lyon.id]})
-    assert refused.value.code == "not-visible"
-    assert federation.nantes.rows() == before
+async def test_nobody_hears_of_a_mission_whom_its_scope_leaves_out(federation: Federation):
+    awa = await federation.lyon.member("awa")
+    federation.office.posts.clear()
+    await a_published_mission(federation.nantes, relayScope="members", bcc=[awa])
+    assert federation.office.posts == []
 
 
 async def test_nobody_speaks_for_another(federation: Federation):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from fedcoop.errors import Conflict, FedcoopError, Forbidden, NotFound, TryLater
+from fedcoop.errors import Conflict, FedcoopError, Forbidden, Invalid, NotFound, TryLater
 from fedcoop.flow import founding
 from fedcoop.flow.inbound import receive
 from fedcoop.protocol import strict_json
@@ -19,7 +19,7 @@ from fedcoop.protocol.actors import membership_credential
 from fedcoop.protocol.messages import RawRequest
 from fedcoop.protocol.proof import sign_document
 from tests.conftest import NOON
-from tests.flow.federation import Coop, Federation, Template, settle, signed
+from tests.flow.federation import Coop, Federation, Template, a_mission, settle, signed
 from tests.flow.stories import a_published_mission, altered, an_offer, plainly, proven, record
 
 # The scene is set once: what is refused changes nothing, and that is what these tests show.
@@ -541,6 +541,47 @@ async def test_what_an_actor_says_of_itself_is_not_undone_by_an_older_copy(feder
     assert stored.document["name"] == "Awa D."
     assert stored.document["publicKey"]["owner"] == awa
     assert (stored.inbox, stored.shared_inbox) == (f"{awa}/inbox", f"{lyon.base}/inbox")
+
+
+@pytest.mark.parametrize("name", ["startTime", "applyBefore", "published"])
+async def test_a_mission_of_a_day_that_does_not_exist_is_refused(federation: Federation, name: str):
+    lyon, nantes = federation.lyon, federation.nantes
+    whole = (await lyon.post(lyon.id, {"type": "Create", "object": a_mission()})).document
+    wrong = {**whole["object"], name: "2027-02-30T09:00:00Z"}
+    before = nantes.rows()
+    with pytest.raises(Invalid) as refusal:
+        await nantes.receive(proven(lyon, lyon.id, whole, object=wrong), sender=lyon.id, ring=lyon.ring)
+    assert refusal.value.code == "schema-invalid"
+    assert nantes.rows() == before
+
+
+@pytest.mark.parametrize(
+    "late", ["2026-11-22T09:59:59Z", "2026-11-22T11:30:00+02:00", "2026-02-30T10:00:00Z", None]
+)
+async def test_the_newest_change_of_an_object_wins_in_whatever_order_they_come(
+    federation: Federation, late: str | None
+):
+    lyon, nantes = federation.lyon, federation.nantes
+    awa = await lyon.member("awa")
+    note = {"id": f"{lyon.base}/n/1", "type": "Note", "attributedTo": awa, "content": "first"}
+    profile = {"id": awa, "type": "Person", "name": "first"}
+    newer = {"updated": "2026-11-22T10:00:00Z", "content": "newer", "name": "newer"}
+    older = {"content": "older", "name": "older", **({} if late is None else {"updated": late})}
+    same = {**newer, "content": "same", "name": "same"}
+    said = [("Create", note), ("Update", {**note, **newer}), ("Update", {**profile, **newer})]
+    outcomes = []
+    for number, (kind, obj) in enumerate(
+        [*said, ("Update", {**note, **older}), ("Update", {**profile, **older}), ("Update", {**note, **same})]
+    ):
+        body = proven(lyon, awa, plainly(lyon, awa, kind, obj, number))
+        outcomes.append((await nantes.receive(body, sender=awa, ring=lyon.ring)).outcome)
+        if number == 4:
+            assert (await nantes.read(note["id"]) or {})["content"] == "newer"
+    assert outcomes == ["accepted", "accepted", "accepted", "ignored", "ignored", "accepted"]
+    assert (await nantes.read(note["id"]) or {})["content"] == "same"
+    stored = await nantes.world.store.read(lambda reader: reader.actor(awa))
+    assert stored is not None
+    assert stored.document["name"] == "newer"
 
 
 async def test_a_deleted_actor_follows_and_is_followed_no_more(federation: Federation):

@@ -42,6 +42,16 @@ async def test_only_its_owners_server_expires_a_mission(federation: Federation):
     assert await federation.lyon.state(mission) == ("published", 1)
 
 
+async def test_what_a_silent_peer_has_not_expired_is_not_open_here(federation: Federation):
+    lyon = federation.lyon
+    mission = await a_published_mission(federation.nantes)
+    assert await lyon.board(lyon.id) == [mission]
+    lyon.clock.advance(days=7)
+    assert await lyon.state(mission) == ("published", 1)
+    assert await lyon.board(lyon.id) == [] == await lyon.board()
+    assert await lyon.board(lyon.id, open_only=False) == [mission]
+
+
 async def test_what_is_assigned_or_has_no_deadline_does_not_expire(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     awa = await lyon.member("awa", status="cape")

@@ -130,6 +130,27 @@ def test_recipients_are_everybody_in_to_cc_and_audience_once_and_in_order():
     assert shape.recipients(document) == expected
 
 
+def test_whom_a_client_names_blindly_is_a_recipient_whom_nothing_names():
+    hidden = {
+        "bto": ["https://b.example/4", "https://b.example/1"],
+        "bcc": [{"id": "https://b.example/5"}, "as:Public"],
+    }
+    document = {**a_create(), "to": "https://b.example/1", "object": {"type": "Note", **hidden}}
+    blind = shape.blind_recipients(document)
+    assert blind == ("https://b.example/4", "https://b.example/1", "https://b.example/5")
+    bare = shape.without_blind({**document, "tag": [[hidden]]})
+    assert bare == {**a_create(), "to": "https://b.example/1", "object": {"type": "Note"}, "tag": [[{}]]}
+    activity = shape.addressed_blindly(shape.read_activity(bare, b""), (*blind, bare["actor"]))
+    assert activity.blind == ("https://b.example/4", "https://b.example/5")
+    assert activity.recipients == ("https://b.example/1", *activity.blind)
+
+
+def test_whoever_is_named_blindly_counts():
+    activity = shape.read_activity(a_create(), b"")
+    with pytest.raises(TooLarge):
+        shape.addressed_blindly(activity, [f"https://b.example/{i}" for i in range(MAX_RECIPIENTS + 1)])
+
+
 def test_more_recipients_than_the_limit_are_refused():
     everybody = [f"https://b.example/{i}" for i in range(MAX_RECIPIENTS)]
     assert len(shape.recipients({"to": everybody})) == MAX_RECIPIENTS

@@ -147,6 +147,16 @@ async def test_a_listing_put_again_is_found_by_what_it_says_now_and_once(store: 
     assert entry.title == "Courses"
 
 
+async def test_what_is_past_its_date_is_not_open_and_can_be_asked_for(store: SqlStore):
+    second = timedelta(seconds=1)
+    await put(store, numbered(1, apply_before=NOON - second), numbered(2, apply_before=NOON), numbered(3))
+    for query in ({}, {"centre": (47.2, -1.5), "radius_km": 50}):
+        found = await ask(store, **query)
+        assert sorted(ids(found.entries)) == [f"https://nantes.example/missions/{n}" for n in (2, 3)]
+        assert found.total == 2
+        assert (await ask(store, **query, open_only=False)).total == 3
+
+
 async def test_a_listing_taken_off_is_found_no_more(store: SqlStore):
     await put(store, a_listing(), numbered(1))
     await store.write(lambda tx: tx.make([DropListing(MISSION), DropListing("https://nowhere.example/")]))

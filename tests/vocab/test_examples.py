@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from fedcoop.protocol.shape import read_activity
 from tests.vocab.conftest import ROOT, VOCAB, build, part_of_the_build
 
 check = part_of_the_build("build_check")
+schemas = part_of_the_build("build_schemas")
 signing = part_of_the_build("sign_examples")
 
 EXAMPLES: Final = VOCAB / "examples"
@@ -120,6 +122,25 @@ def test_a_mission_is_accepted_in_every_variant_of_the_wire(changes: Any):
 )
 def test_a_mission_is_refused_where_the_vocabulary_is_closed(changes: Any):
     assert not VALIDATORS["Mission"].is_valid(mission(**changes))
+
+
+@pytest.mark.parametrize("name", ["startTime", "applyBefore", "published"])
+@pytest.mark.parametrize(
+    "day", ["2027-02-30", "2027-02-29", "2100-02-29", "2027-04-31", "2027-13-01", "0000-01-01"]
+)
+def test_a_day_that_does_not_exist_is_refused_wherever_it_stands(name: str, day: str):
+    assert not VALIDATORS["Mission"].is_valid(mission(**{name: f"{day}T09:00:00Z"}))
+
+
+def test_the_days_of_the_schemas_are_those_of_the_calendar():
+    day = re.compile(schemas._DATE)
+    for year in (1, 4, 99, 100, 400, 999, 1000, 1900, 2000, 2026, 2028, 2100, 9996, 9999):
+        for month, number in itertools.product(range(14), range(33)):
+            try:
+                exists = bool(date(year, month, number))
+            except ValueError:
+                exists = False
+            assert bool(day.fullmatch(f"{year:04}-{month:02}-{number:02}")) == exists, (year, month, number)
 
 
 def test_every_code_of_a_closed_list_is_accepted():

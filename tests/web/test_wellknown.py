@@ -62,6 +62,7 @@ async def test_rel_only_filters_links(client: Any):
 async def test_a_resource_that_cannot_be_read_is_400(client: Any, resources: tuple[str, ...]):
     response = await finger(client, *resources)
     assert (response.status, await code_of(response)) == (400, "malformed-request")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,7 @@ async def test_whoever_we_do_not_host_is_404(client: Any, reader: FakeReader, re
     reader.put(an_actor("bob", local=False, base="https://coop-b.example"), an_actor("carol", local=False))
     response = await finger(client, resource)
     assert (response.status, await code_of(response)) == (404, "not-found")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
 async def test_the_host_field_decides_nothing(client: Any):

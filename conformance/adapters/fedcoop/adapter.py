@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import person
+
 FEDCOOP = shlex.split(os.environ.get("FEDCOOP", "fedcoop"))
 SETTINGS = {
     "first_retry_seconds": 0.5,
@@ -118,10 +120,15 @@ def decide(instance: Instance, args: dict[str, Any]) -> None:
     instance.run("peer", args["decision"], args["origin"], *yes)
 
 
+def consent(instance: Instance, args: dict[str, Any]) -> dict[str, str]:
+    return {"redirect": person.allow(instance.base, instance.tokens[args["actor"]], args["url"])}
+
+
 OPS: dict[str, Callable[[Instance, dict[str, Any]], Any]] = {
     "key.rotate": rotate,
     "restart": restart,
     "peer.decide": decide,
+    "oauth.consent": consent,
 }
 
 
@@ -140,6 +147,9 @@ def main() -> None:
                     answer["result"] = OPS[asked["op"]](instance, asked["args"])
                 elif asked["op"] != "stop":
                     answer = {"seq": asked["seq"], "ok": False, "unsupported": True}
+            except person.Refused as refusal:
+                said = {"message": str(refusal), "status": refusal.status}
+                answer = {"seq": asked["seq"], "ok": False, "error": said}
             except (RuntimeError, OSError, subprocess.SubprocessError) as fault:
                 answer = {"seq": asked["seq"], "ok": False, "error": {"message": str(fault)}}
             print(json.dumps(answer), flush=True)

@@ -66,12 +66,14 @@ class C2s:
             f"{base}/api/v1/lookup?uri={quote(args['id'], safe='')}",
             headers={**bearer(actor), "Accept": AS2},
         )
-        if reply.status == 404:
+        if reply.status in {404, 410}:
             return {"seen": False}
         return {"seen": True, "object": shown(reply)}
 
     async def _collection(self, args: Mapping[str, Any]) -> Any:
         actor = self._actor(args["actor"])
+        if args["name"] == "board":
+            return await self._board(actor, args["owner"])
         document = await self._get(actor.id, actor)
         start = document.get(args["name"])
         if not isinstance(start, str):
@@ -87,6 +89,12 @@ class C2s:
                 return {"items": items, "totalItems": page.get("totalItems")}
             page = following if isinstance(following, Mapping) else await self._get(following, actor)
         raise DriverFault(f"{start} has no end within {PAGES} pages")
+
+    async def _board(self, actor: SutActor, owner: str) -> Any:
+        """Return the open proposals of one owner (PROTOCOL.md §3)."""
+        page = await self._get(f"{self._base()}/api/v1/board?owner={quote(owner, safe='')}", actor)
+        items = [one["id"] for one in page.get("items", [])]
+        return {"items": items, "totalItems": len(items)}
 
     async def _decide(self, args: Mapping[str, Any]) -> Any:
         kind = "Accept" if args["accept"] else "Reject"

@@ -31,9 +31,9 @@ async def say(coop: Minicoop, local: Local, activity: Mapping[str, object]) -> D
     leaking = bool(hidden) and coop.fault("leak-bto")
     said = {name: value for name, value in activity.items() if name not in BLIND or leaking}
     whole: Document = {
-        "@context": SIGNED,
+        "@context": SIGNED if not coop.fault("ctx-sent-missing") else SIGNED[1:],
         **said,
-        "id": coop.new_id(),
+        "id": said["id"] if "id" in said and coop.fault("c2s-trust-id") else coop.new_id(),
         "actor": coop.id_of(local),
         "published": coop.instant(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fedcoop_conformance.minicoop import deliver, following, keeping
+from fedcoop_conformance.minicoop import chains, deliver, following, keeping
 from fedcoop_conformance.minicoop.world import Document, Local, Minicoop, names
 
 Effect = Callable[[Minicoop, Local, Document], Awaitable[None]]
@@ -17,6 +17,8 @@ async def take(coop: Minicoop, local: Local | None, activity: Document, body: by
     Raises:
         Refusal: it is not for its actor to say.
     """
+    if await vocabulary_step(coop, activity):
+        return
     wanted = {*names(activity.get("to")), *names(activity.get("cc")), *names(activity.get("object"))}
     readers = [one for one in coop.actors.values() if coop.id_of(one) in wanted or one is local]
     effect = EFFECTS.get(str(activity.get("type")))
@@ -25,6 +27,25 @@ async def take(coop: Minicoop, local: Local | None, activity: Document, body: by
     for reader in readers:
         reader.inbox.append(activity)
     await keeping.pass_on(coop, activity, body)
+
+
+async def vocabulary_step(coop: Minicoop, activity: Document) -> bool:
+    """Let an activity about a proposal be a step of its chain; return whether it is about one.
+
+    Raises:
+        Refusal: the step is not taken.
+    """
+    if activity.get("type") == "Offer" and coop.fault("offer-conflated"):
+        activity = {**activity, "type": "Create", "stateVersion": 1}
+    if "fedcoopType" in activity and coop.fault("object-as-activity"):
+        made = {name: value for name, value in activity.items() if name != "actor"}
+        activity = {**activity, "type": "Create", "object": made, "stateVersion": 1}
+    if activity.get("type") not in {"Create", "Update", "Delete"}:
+        return False
+    chain = chains.chain_of(coop, activity)
+    if chain is not None:
+        chains.take(coop, chain, activity)
+    return chain is not None
 
 
 async def _probe(coop: Minicoop, local: Local, activity: Document) -> None:

@@ -35,7 +35,7 @@ async def update(coop: Minicoop, local: Local, activity: Document) -> None:
     known = coop.objects.get(name, {})
     if known.get("attributedTo", activity["actor"]) != activity["actor"]:
         raise Refusal(403, "not-owner", name)
-    if str(known.get("updated", "")) <= str(changed.get("updated", "")):
+    if str(known.get("updated", "")) <= str(changed.get("updated", "")) or coop.fault("update-stale-wins"):
         coop.objects[name] = changed
 
 

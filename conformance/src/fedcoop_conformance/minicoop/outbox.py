@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from fedcoop_conformance.minicoop import deliver, reading
+from fedcoop_conformance.minicoop import chains, deliver, reading, vocabulary
 from fedcoop_conformance.minicoop.world import COOP, SIGNED, Document, Local, Minicoop, Refusal, names
 
 ACTIVITIES: Final = frozenset(
@@ -42,6 +42,7 @@ async def post(request: web.Request) -> web.Response:
     if author not in ([], [coop.id_of(local)]) and not coop.fault("c2s-forge"):
         raise Refusal(400, "malformed-activity", "actor")
     said = await deliver.say(coop, local, made(coop, local, activity))
+    chains.published(coop, said)
     delete(coop, said)
     if coop.fault("c2s-200"):
         return web.Response(status=200, headers={"Location": said["id"]})
@@ -64,6 +65,9 @@ def wrapped(coop: Minicoop, posted: Document) -> Document:
 def made(coop: Minicoop, local: Local, activity: Document) -> Document:
     """Return an activity whose new object, where it has one, has an id of this server, its author, and is stored."""
     thing = activity.get("object")
+    proposal = vocabulary.completed(coop, local, activity)
+    if proposal is not None:
+        return proposal
     if activity.get("type") != "Create" or not isinstance(thing, dict):
         return activity
     own = {"id": coop.new_id("objects"), "attributedTo": coop.id_of(local), "published": coop.instant()}

@@ -11,7 +11,7 @@ import http_sf
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from fedcoop_conformance.minicoop import receive, synchronise
+from fedcoop_conformance.minicoop import chains, receive, synchronise
 from fedcoop_conformance.minicoop.world import (
     ACTIVITY_JSON,
     AS2,
@@ -164,6 +164,13 @@ async def lookup(request: web.Request) -> web.Response:
     if found is None:
         raise Refusal(404, "not-found")
     return shown(request, found)
+
+
+async def board(request: web.Request) -> web.Response:
+    """Answer the open proposals of an owner (PROTOCOL.md §3)."""
+    speaker(request)
+    found = chains.open_ones(request.app[COOP], request.query.get("owner", ""))
+    return shown(request, {"items": [{"id": name} for name in found]})
 
 
 # -- collections ----------------------------------------------------------------------------------------------------

@@ -86,6 +86,8 @@ class Minicoop:
     """What it stores, its own and others', by id."""
     activities: dict[str, bytes] = field(default_factory=dict)
     """The body of each activity that came in, by id: what came twice has one effect."""
+    chains: dict[str, Any] = field(default_factory=dict)
+    """Where each proposal stands (`chains.Chain`), by id."""
     keys: dict[str, Document] = field(default_factory=dict)
     """Actor documents that were fetched."""
     refetched: dict[str, float] = field(default_factory=dict)
