@@ -81,6 +81,9 @@ def take(coop: Minicoop, chain: Chain, activity: Document) -> None:
         vocabulary.checked(coop, made, chain.kind)
     placed(coop, chain, activity)
     edge = edge_of(chain, activity)
+    back = edge is not None and (edge["from"], edge["to"]) == ("assigned", "published")
+    if back and coop.fault("mission-no-way-back"):
+        edge = None
     if edge is None and not coop.fault("mission-any-transition"):
         raise Refusal(409, "illegal-transition", f"{chain.state}: {activity['type']}")
     after = dict(made) if isinstance(made, dict) else {}

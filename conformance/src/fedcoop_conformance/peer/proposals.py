@@ -213,15 +213,10 @@ class Thread:
     def next(self, author: PeerActor, kind: str, to: Sequence[str], **members: Any) -> Document:
         """Return the step that would follow, with its author's proof; it counts only when `went` is told of it."""
         after = {"previousDigest": self.head} if self.version else {}
-        said = author.activity(
-            kind,
-            published=instant(datetime.now(UTC)),
-            to=list(to),
-            stateVersion=self.version + 1,
-            **after,
-            **members,
-        )
-        return author.proven({**said, "@context": contexts(author.origin.base)})
+        own = {"published": instant(datetime.now(UTC)), "to": list(to), "stateVersion": self.version + 1}
+        said = author.activity(kind, **{**own, **after, **members})
+        when = datetime.fromisoformat(said["published"])
+        return author.proven({**said, "@context": contexts(author.origin.base)}, created=when)
 
     def went(self, activity: Mapping[str, Any]) -> None:
         """Count a step that was taken."""
