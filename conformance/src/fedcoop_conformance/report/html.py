@@ -41,12 +41,11 @@ def write(facts: Facts) -> str:
 
 def _unsigned() -> str:
     told = both(
-        "This report is not signed. It proves nothing to anybody else: its maker can change every line. "
-        "A signed, dated statement is made with: ",
+        "This report is not signed. It proves nothing to anybody else: its maker can change every line.",
         "Ce rapport n'est pas signé. Il ne prouve rien à personne d'autre : qui l'a produit peut en changer chaque "
-        "ligne. Une déclaration signée et datée se fait avec : ",
+        "ligne.",
     )
-    return f'<div class="note"><p>{told}<code>fedcoop-conformance statement sign</code></p></div>'
+    return f'<div class="note"><p>{told}</p></div>'
 
 
 # ---------------------------------------------------------------------------------------------------- sections
