@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,6 +149,11 @@ class Case:
         if publish:
             actor.publish()
         return actor
+
+    @functools.cached_property
+    def reader(self) -> PeerActor:
+        """Return an admitted server's actor that reads where a server demands a signature of every reader."""
+        return self.peer()
 
     # -- telling what is done ----------------------------------------------------------------------------------
 
