@@ -15,7 +15,9 @@ import aiohttp
 
 from fedcoop_conformance.minicoop.world import ACTIVITY_JSON, Local, Minicoop, origin_of, sign
 
-TRIES: Final = 8
+TRIES: Final = 6
+GROWTH: Final = 3
+"""By so much each wait is longer than the one before."""
 POST_TIME: Final = 5.0
 FINAL: Final = frozenset({400, 403, 404, 409, 413, 415, 422, 501})
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -95,11 +97,11 @@ async def _deliver(coop: Minicoop, lane: Lane, item: Owed) -> None:
         if not lane.failing:
             return
         asked = 0.0 if coop.fault("ignore-retry-after") else said.retry_after or 0.0
-        await asyncio.sleep(max(asked, wait * coop.rng.uniform(0.8, 1.2)))
+        await asyncio.sleep(max(asked, wait if coop.fault("hammer") else wait * coop.rng.uniform(0.9, 1.1)))
         if coop.fault("retry-rewrites"):
             item = replace(item, body=item.body + b"\n")
         if not coop.fault("hammer"):
-            wait *= 2
+            wait *= GROWTH
 
 
 def over(coop: Minicoop, status: int | None) -> bool:
