@@ -70,7 +70,9 @@ async def went(t: Case, walked: Walked, edge: Edge) -> None:
     Raises:
         Failed: `NOT_ACCEPTED`, `SERVER_ERROR`, `NO_EFFECT` or `STATE`.
     """
-    change = {"content": "<p>Autre.</p>"} if edge.activity == "Update" and edge.source == edge.target else {}
+    change: Document = (
+        {"content": "<p>Autre.</p>"} if edge.activity == "Update" and edge.source == edge.target else {}
+    )
     step = walked.said(edge.event, **change)
     await t.taken(walked.owner.request(t.local.inbox, step))
     walked.thread.went(step)

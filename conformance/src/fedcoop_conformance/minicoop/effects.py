@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from fedcoop_conformance.minicoop import chains, deliver, following, keeping
+from fedcoop_conformance.minicoop import chains, deliver, engaging, following, keeping
 from fedcoop_conformance.minicoop.world import Document, Local, Minicoop, names
 
 Effect = Callable[[Minicoop, Local, Document], Awaitable[None]]
@@ -40,6 +40,10 @@ async def vocabulary_step(coop: Minicoop, activity: Document) -> bool:
     if "fedcoopType" in activity and coop.fault("object-as-activity"):
         made = {name: value for name, value in activity.items() if name != "actor"}
         activity = {**activity, "type": "Create", "object": made, "stateVersion": 1}
+    if activity.get("type") == "Offer":
+        return engaging.offered(coop, activity)
+    if activity.get("type") == "Undo" and engaging.undone(coop, activity):
+        return True
     if activity.get("type") not in {"Create", "Update", "Delete"}:
         return False
     chain = chains.chain_of(coop, activity)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from fedcoop_conformance.minicoop import chains, deliver, reading, vocabulary
+from fedcoop_conformance.minicoop import chains, deliver, engaging, reading, vocabulary
 from fedcoop_conformance.minicoop.world import COOP, SIGNED, Document, Local, Minicoop, Refusal, names
 
 ACTIVITIES: Final = frozenset(
@@ -41,7 +41,7 @@ async def post(request: web.Request) -> web.Response:
     author = names(activity.get("actor"))
     if author not in ([], [coop.id_of(local)]) and not coop.fault("c2s-forge"):
         raise Refusal(400, "malformed-activity", "actor")
-    said = await deliver.say(coop, local, made(coop, local, activity))
+    said = await deliver.say(coop, local, made(coop, local, engaging.answered(coop, local, activity)))
     chains.published(coop, said)
     delete(coop, said)
     if coop.fault("c2s-200"):

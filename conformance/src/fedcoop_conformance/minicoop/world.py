@@ -88,6 +88,8 @@ class Minicoop:
     """The body of each activity that came in, by id: what came twice has one effect."""
     chains: dict[str, Any] = field(default_factory=dict)
     """Where each proposal stands (`chains.Chain`), by id."""
+    engagements: dict[str, Document] = field(default_factory=dict)
+    """Applications to our proposals, by the id of the Offer."""
     keys: dict[str, Document] = field(default_factory=dict)
     """Actor documents that were fetched."""
     refetched: dict[str, float] = field(default_factory=dict)
