@@ -17,6 +17,7 @@ from fedcoop.protocol.oauth import REVOKE, TOKEN
 from fedcoop.protocol.visiting import SIGNED_BY
 from fedcoop.web import (
     actors,
+    answers,
     api,
     collections,
     errors,
@@ -213,6 +214,10 @@ async def dress(request: web.Request, response: web.StreamResponse) -> None:
     headers["Server"] = "fedcoop"
     if request.app[SERVICES].world.instance.base.startswith("https://"):
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    # Who looks somebody up from a page has to see that there is nobody as well (RFC 7033 §5).
+    if request.path.startswith("/.well-known/"):
+        for name, value in answers.ANYBODY.items():
+            headers.setdefault(name, value)
     if "immutable" not in headers.get("Cache-Control", ""):
         headers.setdefault("Vary", _VARY)
     if errors.REQUEST_ID in request:

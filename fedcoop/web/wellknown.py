@@ -7,10 +7,10 @@ from typing import Any, Final
 from aiohttp import web
 
 import fedcoop
-from fedcoop.errors import FedcoopError, Malformed, NotFound
+from fedcoop.errors import Malformed, NotFound
 from fedcoop.ports import Reader, StoredActor
 from fedcoop.protocol import discovery, strict_json
-from fedcoop.web import answers, errors
+from fedcoop.web import answers
 from fedcoop.web.services import SERVICES
 
 PROFILES: Final = ("core@1.0", "signature@1.0", "c2s@1.0")
@@ -22,18 +22,8 @@ RELAYS_PROFILES: Final = ("core@1.0", "signature@1.0")
 _CACHE: Final = "public, max-age=300"
 
 
-async def webfinger(request: web.Request) -> web.StreamResponse:
+async def webfinger(request: web.Request) -> web.Response:
     """Who is behind `?resource=`: an acct: handle, an actor's id, or our own URL (DISC-1, DISC-2, DISC-4)."""
-    try:
-        return await _webfinger(request)
-    except FedcoopError as error:
-        # (1) A page of another site reads a refusal as well as an answer (RFC 7033 §5).
-        response = await errors.refusal(request, error)
-        response.headers.update(answers.ANYBODY)
-        return response
-
-
-async def _webfinger(request: web.Request) -> web.Response:
     instance, resources = request.app[SERVICES].world.instance, request.query.getall("resource", [])
     if len(resources) > 1:
         raise Malformed("malformed-request", "The query has more than one `resource`.")

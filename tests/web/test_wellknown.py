@@ -83,6 +83,11 @@ async def test_whoever_we_do_not_host_is_404(client: Any, reader: FakeReader, re
     assert response.headers["Access-Control-Allow-Origin"] == "*"
 
 
+async def test_a_page_may_read_whatever_webfinger_answers(client: Any):
+    response = await client.post("/.well-known/webfinger")
+    assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (405, "*")
+
+
 async def test_the_host_field_decides_nothing(client: Any):
     response = await client.get(
         "/.well-known/webfinger", params={"resource": ALICE}, headers={"Host": "evil.example"}
