@@ -149,7 +149,8 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     """Return the stored copy of any object, activity or actor that `actor` may see (D11). Nothing is ever fetched.
 
     Raises:
-        NotFound: there is none, or not for this reader.
+        NotFound: there is none any more or there never was, or not for this reader: no copy is stored of what was
+            deleted.
     """
 
     async def find_actor(reader: Reader) -> Document | None:
@@ -166,7 +167,7 @@ async def lookup(iri: str, *, actor: str | None, world: World) -> Document:
     try:
         stored = await read_object(iri, actor=actor, world=world)
         document = stored.document
-    except NotFound:
+    except (NotFound, Gone):
         document = await read_activity_document(iri, actor=actor, world=world)
         activity = True
     chain = await world.store.read(find_chain)

@@ -212,6 +212,17 @@ async def test_a_lookup_is_of_the_stored_copy_and_says_where_its_chain_stands(fe
     assert federation.office.fetched == []
 
 
+async def test_no_copy_is_stored_of_what_was_deleted(federation: Federation):
+    nantes, alpes = federation.nantes, federation.alpes
+    mission = await a_published_mission(nantes)
+    await nantes.say(nantes.id, "Delete", mission)
+    for coop in (nantes, alpes):
+        with pytest.raises(NotFound):
+            await reading.lookup(mission, actor=coop.id, world=coop.world)
+        with pytest.raises(Gone):
+            await reading.read_object(mission, actor=coop.id, world=coop.world)
+
+
 async def test_by_what_way_a_thing_came_is_for_whoever_may_see_it(federation: Federation):
     lyon, nantes = federation.lyon, federation.nantes
     awa = await lyon.member("awa", status="cape")
