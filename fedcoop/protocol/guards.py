@@ -147,7 +147,7 @@ def proposal_open(step: Step, facts: Facts) -> None:
     """An Offer answers something published, before its time to apply ends."""
     proposal = facts.proposal
     if proposal is None:
-        raise Invalid("proposal-closed", "There is no such proposal here.", received=step.chain.proposal)
+        raise Conflict("proposal-closed", "There is no such proposal here.", received=step.chain.proposal)
     deadline = moment(proposal.document.get("applyBefore"))
     if proposal.state != "published" or (
         deadline is not None and facts.now is not None and facts.now > deadline

@@ -287,7 +287,7 @@ def proposal(state: str = "published", **changes: Any) -> Chain:
 
 def test_an_offer_answers_what_is_published():
     asked("proposalOpen", offered(), FRESH, Facts(proposal=proposal(), now=NOW))
-    refused("proposal-closed", "proposalOpen", offered(), FRESH, Facts(now=NOW))
+    refused("proposal-closed", "proposalOpen", offered(), FRESH, Facts(now=NOW), error=Conflict)
     for state in ("assigned", "withdrawn", "expired", "cancelled", "settled"):
         facts = Facts(proposal=proposal(state), now=NOW)
         refused("proposal-closed", "proposalOpen", offered(), FRESH, facts, error=Conflict)
