@@ -394,6 +394,12 @@ def test_a_program_that_does_not_exist_is_told_at_once(tmp_path: Path) -> None:
         vectors.check([str(tmp_path / "nowhere")], vectors=FEW)
 
 
+def test_a_program_is_run_in_the_folder_that_is_said(tmp_path: Path) -> None:
+    program(tmp_path, HONEST)
+    [outcome] = vectors.check([sys.executable, "program.py"], vectors=FEW, folder=tmp_path)
+    assert outcome.outcome == "passed"
+
+
 # -- judging ---------------------------------------------------------------------------------------------
 
 YES, NO = BY_ID["FV-JCS-020"], BY_ID["FV-ORG-038"]

@@ -19,7 +19,8 @@ def play(
 ) -> list[Result]:
     """Return the results of the tests of `vectors`: by a program, or where `command` is None by the suite's own code.
 
-    Without a program to ask (an empty command, or one that is not there) they are untested.
+    The program is run in `folder`, as a driver is. Without one to ask (an empty command, or one that is not there)
+    they are untested.
     """
     if not tests:
         return []
@@ -28,9 +29,9 @@ def play(
     elif not command:
         told = ()
     else:
-        program = shutil.which(command[0], path=None) or str(folder / command[0])
+        program = shutil.which(command[0], path=None) or str((folder / command[0]).absolute())
         try:
-            told = vectors.check([program, *command[1:]])
+            told = vectors.check([program, *command[1:]], folder=folder)
         except OSError as failure:
             return [_said(untested(test, f"{command[0]}: {failure}"), test, watchers) for test in tests]
     outcomes = {one.test: one for one in told}

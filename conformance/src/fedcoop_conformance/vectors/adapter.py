@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -41,8 +42,9 @@ def check(
     vectors: Sequence[Vector] | None = None,
     seed: int = 0,
     say: Callable[[Judged], None] | None = None,
+    folder: Path | None = None,
 ) -> tuple[Outcome, ...]:
-    """Return the outcome of every test for the program that `command` starts.
+    """Return the outcome of every test for the program that `command` starts in `folder`, or else right here.
 
     The order is shuffled by `seed`, so that no answer can be learnt by its place. `say` is called with each
     answer as it comes.
@@ -52,7 +54,7 @@ def check(
     """
     asked = list(load() if vectors is None else vectors)
     random.Random(seed).shuffle(asked)  # noqa: S311 -- an order, not a secret
-    with _Program(command, deadline) as program:
+    with _Program(command, deadline, folder) as program:
         judged = [_one(program, vector, say) for vector in asked]
     places = {one.vector.id: one for one in judged}
     return by_test(places[vector.id] for vector in (load() if vectors is None else vectors))
@@ -73,8 +75,9 @@ def _one(program: _Program, vector: Vector, say: Callable[[Judged], None] | None
 class _Program:
     """A program that is asked; started when first needed, and after each trouble again."""
 
-    def __init__(self, command: Sequence[str], deadline: float) -> None:
+    def __init__(self, command: Sequence[str], deadline: float, folder: Path | None) -> None:
         self._command = list(command)
+        self._folder = folder
         self._deadline = deadline
         self._running: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[bytes | None] = queue.Queue()
@@ -119,7 +122,7 @@ class _Program:
 
     def _start(self) -> subprocess.Popen[bytes]:
         running = subprocess.Popen(  # noqa: S603 -- the user's own command
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self._command, cwd=self._folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         # A queue of its own for each start: what the last one still says answers no question of this one.
         self._lines = queue.Queue()
