@@ -114,8 +114,8 @@ def put(document: Mapping[str, Any], value: object, *path: str) -> Document:
 
 @implements("FC-VOC-002")
 async def the_smallest_proposal_is_taken(t: Case) -> None:
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         document = proposed(owner, kind)
         with t.step(f"a {kind} with its required members alone is taken and shown"):
             _, shown = await heard(t, owner, document)
@@ -124,8 +124,8 @@ async def the_smallest_proposal_is_taken(t: Case) -> None:
 
 @implements("FC-VOC-003")
 async def the_largest_proposal_is_kept_whole(t: Case) -> None:
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         document = largest(owner, kind)
         with t.step(f"a {kind} with every member of its class is taken and shown without loss"):
             _, shown = await heard(t, owner, document)
@@ -138,8 +138,8 @@ UNJUDGED: Final = frozenset({"id"})
 
 @implements("FC-VOC-004")
 async def a_proposal_that_lacks_something_is_refused(t: Case) -> None:
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         lacking = [
             (f"a {kind} without {name}", without(proposed(owner, kind), [name]))
             for name in required(kind)
@@ -155,8 +155,8 @@ async def what_it_does_not_know_is_kept(t: Case) -> None:
         "https://ext.example/ns#weight": {"ext:grams": 1250, "ext:of": ["a", "b"]},
         "x_internal": [1, {"deep": True}],
     }
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         document = proposed(owner, kind, **more)
         with t.step(f"a {kind} with members that nobody knows is taken, and shown with them"):
             _, shown = await heard(t, owner, document)
@@ -165,8 +165,8 @@ async def what_it_does_not_know_is_kept(t: Case) -> None:
 
 @implements("FC-VOC-006")
 async def an_unknown_type_beside_a_known_one_changes_nothing(t: Case) -> None:
+    owner, other = t.peer(), t.peer()
     for kind in CLASSES:
-        owner, other = t.peer(), t.peer()
         types = ["Note", "https://ext.example/ns#Gig"]
         document, faulty = (proposed(one, kind, type=types) for one in (owner, other))
         with t.step(f"a {kind} of two types is taken and shown"):
@@ -211,8 +211,8 @@ async def every_language_is_kept(t: Case) -> None:
         f"{name}Map": {"fr": f"{name} français", "es": f"{name} español", "en": f"{name} English"}
         for name in ("name", "summary", "content")
     }
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         with t.step(f"a {kind} in three languages is shown in three"):
             _, shown = await heard(t, owner, proposed(owner, kind, **maps))
             same(t, maps, shown, "LANGUAGE_LOST")
@@ -224,22 +224,20 @@ AMOUNTS: Final = ("10.10", "0.1", "12345678901234567890", "100.0000")
 @implements("FC-VOC-009")
 async def amounts_keep_their_digits(t: Case) -> None:
     paths = (("price", "totalExclTax", "value"), ("reciprocal", "resourceQuantity", "hasNumericalValue"))
+    owner = t.peer()
     for amount in AMOUNTS:
-        owner = t.peer()
         with t.step(f"a price of {amount} is shown as it was written"):
             _, shown = await heard(t, owner, paid(owner, amount))
             for path in paths:
                 found = at(shown, *path)
                 t.check(found == amount, "CHANGED", expected=amount, received=found)
     for kind in ("ServiceOffer", "Need"):
-        owner = t.peer()
         document = proposed(owner, kind)
         asked = {**document["publishes"], "resourceQuantity": quantity("0.10", "hour")}
         with t.step(f"the quantity of a {kind} is shown as it was written"):
             _, shown = await heard(t, owner, {**document, "publishes": asked})
             found = at(shown, "publishes", "resourceQuantity", "hasNumericalValue")
             t.check(found == "0.10", "CHANGED", expected="0.10", received=found)
-    owner = t.peer()
     wrong = paid(owner, "10.10")
     await refused(
         t, owner, [("an amount that is a JSON number", {**wrong, "price": price(10.1)})], paid(owner, "10.10")
@@ -255,8 +253,8 @@ async def a_currency_that_does_not_exist_is_refused(t: Case) -> None:
 @implements("FC-VOC-011")
 async def times_are_instants(t: Case) -> None:
     times = {"startTime": "2096-02-29T08:30:00+05:45", "endTime": "2096-02-29T23:59:59.5-03:30"}
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         with t.step(f"a {kind} with offsets and a leap day is shown at the same instants"):
             _, shown = await heard(t, owner, proposed(owner, kind, **times))
             for name, sent in times.items():
@@ -268,7 +266,6 @@ async def times_are_instants(t: Case) -> None:
                 )
     for name, kinds in {"startTime": CLASSES, "applyBefore": ("Mission", "Need")}.items():
         for kind in kinds:
-            owner = t.peer()
             wrong = [
                 (f"a {kind} whose {name} is {value}", proposed(owner, kind, **{name: value}))
                 for value in ("2096-02-30T09:00:00Z", "2095-02-29T09:00:00Z", "2096-02-28T09:00:00")
@@ -288,8 +285,8 @@ def same_instant(sent: str, shown: object) -> bool:
 @implements("FC-VOC-013")
 async def coordinates_are_kept(t: Case) -> None:
     place = {"type": "Place", "name": "Nantes", "latitude": 47.2183714159, "longitude": -1.5536212345}
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         with t.step(f"the place of a {kind} is shown as precisely as it came"):
             _, shown = await heard(t, owner, proposed(owner, kind, location=place))
             for name in ("latitude", "longitude"):
@@ -464,8 +461,8 @@ async def a_place_is_taken_once(t: Case, kind: str) -> None:
 
 @implements("FC-VOC-026")
 async def nobody_else_changes_a_proposal(t: Case) -> None:
+    owner, other = t.peer(), t.peer("second")
     for kind in CLASSES:
-        owner, other = t.peer(), t.peer("second")
         document = proposed(owner, kind)
         async with t.control(f"a {kind} is taken"):
             thread, _ = await heard(t, owner, document)
@@ -495,8 +492,8 @@ async def nobody_else_changes_a_proposal(t: Case) -> None:
 
 @implements("FC-VOC-027")
 async def what_its_owner_deletes_is_gone(t: Case) -> None:
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         document = proposed(owner, kind)
         async with t.control(f"a {kind} is taken, shown and listed"):
             thread, _ = await heard(t, owner, document)
@@ -524,8 +521,8 @@ async def what_its_owner_deletes_is_gone(t: Case) -> None:
 
 @implements("FC-VOC-028")
 async def another_version_is_plain_activitystreams(t: Case) -> None:
+    owner = t.peer()
     for kind in CLASSES:
-        owner = t.peer()
         other, right = (
             without(proposed(owner, kind, fedcoopType=[kind]), ["publishes"]),
             proposed(owner, kind),

@@ -10,6 +10,7 @@ from typing import Any
 from fedcoop_conformance.case import Case, Failed
 from fedcoop_conformance.cases import implements
 from fedcoop_conformance.cases.vocab import at, heard, listed, made
+from fedcoop_conformance.driver.base import Declined
 from fedcoop_conformance.peer.actors import Document, PeerActor, instant
 from fedcoop_conformance.peer.proposals import HOUR, Thread, proposed
 
@@ -156,3 +157,32 @@ async def an_offer_is_taken_back_once(t: Case) -> None:
     with t.step("another Undo is refused"):
         other = thread.next(peer, "Undo", [t.role("coop").id], object=activity["id"], reasonCode="other")
         await t.turned_away(peer.request(inbox, other), {409})
+
+
+@implements("FC-VOC-016")
+async def nobody_is_taken_beyond_its_places(t: Case) -> None:
+    coop = t.role("coop")
+    _, mission = await made(t, "Mission", slots=2)
+    people = [t.peer() for _ in range(3)]
+    offers = [(one, (await applied(t, one, mission))[1]) for one in people]
+    async with t.control("as many are accepted as there are places"):
+        for one, activity in offers[:2]:
+            await decided(t, "Accept", one, activity, "NO_ANSWER")
+    with t.step("one more is not"):
+        last, activity = offers[2]
+        try:
+            await t.publish({"type": "Accept", "object": activity["id"], "to": [last.id]}, by=coop)
+        except Declined as declined:
+            t.check(declined.status == 409, "WRONG_STATUS", expected="409", received=declined.status)
+        else:
+            raise Failed("OVERBOOKED", expected="409 to a third Accept of two places", received="201")
+    with t.step("the mission is assigned"):
+        shown = await t.kept(mission["id"])
+        found = shown.get("missionState")
+        t.check(found == "assigned", "NOT_ASSIGNED", expected="assigned", received=found)
+    with t.step("who still waited is answered by a Reject"):
+        came = await last.origin.wait(
+            last.arrived(lambda one: one.get("type") == "Reject"), within=t.times.signal
+        )
+        found = named(came[0].json.get("object")) if came else None
+        t.check(found == activity["id"], "NO_REJECT", expected=f"Reject of {activity['id']}", received=found)

@@ -54,9 +54,8 @@ class Walked:
         )
 
 
-def begun(t: Case, kind: str, **changes: Any) -> Walked:
+def begun(t: Case, owner: PeerActor, kind: str, **changes: Any) -> Walked:
     """Return a proposal that is not yet published; a mission's time to apply is over."""
-    owner = t.peer()
     now = datetime.now(UTC)
     times = {"published": instant(now - 2 * HOUR)}
     if kind == "Mission":
@@ -114,11 +113,11 @@ async def nothing_else(t: Case, walked: Walked, *, gone: bool) -> None:
         await stands(t, walked, "CHANGED")
 
 
-async def every_walk(t: Case, kind: str) -> None:
+async def every_walk(t: Case, owner: PeerActor, kind: str) -> None:
     """Walk a lifecycle: each edge once, and in each state everything else."""
     known: set[tuple[str, str]] = set()
     for walk in walks(LIVES[kind]):
-        walked = begun(t, kind)
+        walked = begun(t, owner, kind)
         for edge in walk:
             with t.step(f"{kind}: {edge.source} → {edge.target} by {edge.event} is taken and shown"):
                 await went(t, walked, edge)
@@ -131,8 +130,9 @@ async def every_walk(t: Case, kind: str) -> None:
 
 @implements("FC-VOC-015")
 async def a_proposal_goes_along_its_edges_and_nowhere_else(t: Case) -> None:
+    owner = t.peer()
     for kind in LIVES:
-        await every_walk(t, kind)
+        await every_walk(t, owner, kind)
 
 
 PUBLISHED: Final = Event("Create", (("missionState", "published"),))
@@ -146,7 +146,7 @@ def update(state: str) -> Event:
 @implements("FC-VOC-029")
 async def a_step_has_its_sender_and_its_guards(t: Case) -> None:
     soon = instant(datetime.now(UTC) + HOUR)
-    walked = begun(t, "Mission", applyBefore=soon)
+    walked = begun(t, t.peer(), "Mission", applyBefore=soon)
     neighbour = t.peer()
 
     async def taken(event: Event) -> None:

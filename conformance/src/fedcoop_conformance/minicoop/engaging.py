@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fedcoop_conformance.minicoop import chains
+from fedcoop_conformance.minicoop import chains, deliver
 from fedcoop_conformance.minicoop.world import Document, Local, Minicoop, Refusal, names
 
 WAITING: Final = "proposed"
@@ -62,9 +62,41 @@ def answered(coop: Minicoop, local: Local, activity: Document) -> Document:
         found["state"] = "rejected"
         to = [] if coop.fault("reject-silent") else [offer["actor"]]
         return {**activity, "object": offer["id"], "to": to}
+    if _left(coop, found["proposal"]) < 1 and not coop.fault("mission-overbook"):
+        raise Refusal(409, "slot-filled")
     found["state"] = "accepted"
+    coop.spawn(_filled(coop, local, found["proposal"]))
     about = coop.new_id() if coop.fault("accept-wrong-object") else offer["id"]
     return {**activity, "object": about, "to": [offer["actor"]], "result": _agreement(coop, local, offer)}
+
+
+def _left(coop: Minicoop, proposal: str) -> int:
+    """Return how many places a proposal has left."""
+    taken = [
+        one for one in coop.engagements.values() if (one["proposal"], one["state"]) == (proposal, "accepted")
+    ]
+    return int(coop.chains[proposal].document.get("slots", 1)) - len(taken)
+
+
+async def _filled(coop: Minicoop, local: Local, proposal: str) -> None:
+    """Assign a mission whose places are taken, and answer who still waits."""
+    chain: chains.Chain = coop.chains[proposal]
+    if _left(coop, proposal) > 0 or chain.kind != "Mission":
+        return
+    if not coop.fault("mission-stays-open"):
+        chain.document = {**chain.document, "missionState": "assigned", "updated": coop.instant()}
+        coop.objects[proposal] = chain.document
+    for one in coop.engagements.values():
+        waits = (one["proposal"], one["state"]) == (proposal, WAITING)
+        if waits and not coop.fault("waiting-unanswered"):
+            offer = one["offer"]
+            said = {
+                "type": "Reject",
+                "object": offer["id"],
+                "to": [offer["actor"]],
+                "reasonCode": "slotFilled",
+            }
+            await deliver.say(coop, local, said)
 
 
 def _agreement(coop: Minicoop, local: Local, offer: Mapping[str, Any]) -> Document:

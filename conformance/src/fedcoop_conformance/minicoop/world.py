@@ -207,6 +207,8 @@ class Minicoop:
                 del document[member]
         if self.fault("id-mismatch"):
             document["id"] += "/"
+        if actor.role == "member" and self.fault("member-pii-leak"):
+            document["email"] = f"{actor.name}@example.org"
         return document
 
     def endpoints_of(self, actor: Local) -> Document:
