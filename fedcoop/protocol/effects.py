@@ -51,9 +51,6 @@ RUNNING: Final = frozenset({"accepted", "active"})
 TERMS: Final = ("publishes", "price", "reciprocal", "location", "startTime", "endTime")
 """When one of these changes (what, how much, where, when), whoever has offered must look again (vocabulary.md §3.6)."""
 
-PROPOSALS: Final = frozenset({"Proposal", "Mission", "ServiceOffer", "Need"})
-"""Classes of what another server's actor may offer or ask for without a chain."""
-
 OF_ITS_SERVER: Final = ("inbox", "outbox", "endpoints", "publicKey", "assertionMethod")
 """Members of an actor that are believed only as its server hands them out: where to post, and whose keys."""
 
@@ -259,8 +256,11 @@ def _keep(authorised: Authorised, scene: Scene, communes: Communes) -> Effects:
     readers = local_readers(activity.recipients, base=scene.base, local_actors=scene.local_actors)
     if local:
         readers = tuple(dict.fromkeys([*readers, *peer_readers(activity.recipients, base=scene.base)]))
-    put = PutObject(name, activity.actor, class_of(document), document, local, readers, scene.now)
-    if class_of(document) in PROPOSALS and not local:
+    # What does not speak our vocabulary is read by its ActivityStreams members alone, whatever else it calls itself.
+    told = document if local or scene.fedcoop else {k: v for k, v in document.items() if k != "fedcoopType"}
+    kind = class_of(told)
+    put = PutObject(name, activity.actor, kind, document, local, readers, scene.now)
+    if kind == "Proposal" and not local:
         put = replace(put, object_class=kind_of(document))
         return Effects((put, *_foreign_listing(activity, document, name, readers, scene, communes)))
     return Effects((put,))

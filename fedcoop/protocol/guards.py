@@ -661,6 +661,9 @@ def duration(value: str) -> timedelta:
     return timedelta(days=365 * years + 30 * months + days, hours=hours, minutes=minutes, seconds=seconds)
 
 
+MAX_DIGITS: Final = 24
+
+
 def decimal(value: Any) -> Decimal:
     """Return a decimal string (or a JSON number, MKT-3) as a Decimal; raises Invalid when it is neither."""
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 40:
@@ -669,7 +672,8 @@ def decimal(value: Any) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation:
         raise Invalid("schema-invalid", "Not a decimal number.", received=str(value)[:64]) from None
-    if not number.is_finite() or number.adjusted() > 15 or number.adjusted() < -15:
+    # As many digits as an amount of the vocabulary may have; a number in the notation of powers is not to have more.
+    if not number.is_finite() or abs(number.adjusted()) >= MAX_DIGITS:
         raise Invalid("schema-invalid", "Not a decimal number.", received=str(value)[:64])
     return number
 

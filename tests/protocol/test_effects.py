@@ -399,6 +399,13 @@ def test_a_plain_proposal_is_shown_on_the_board():
     assert [c.object_class for c in of_kind(outside(wanted), PutListing)] == ["Need"]
 
 
+def test_what_speaks_another_version_of_the_vocabulary_is_no_proposal_of_ours():
+    newer = {"id": f"{LYON}/p/9", "type": "Note", "fedcoopType": ["Proposal", "Mission"], "name": "Velo"}
+    (put,) = outside(an_activity("Create", AWA, newer, to=[PUBLIC]), fedcoop=False).changes
+    assert isinstance(put, PutObject)
+    assert (put.object_class, put.document) == ("Note", newer)
+
+
 def test_our_own_plain_objects_are_not_on_the_board():
     ours = {"id": f"{NANTES}/objects/1", "type": "Proposal", "purpose": "offer", "publishes": {}}
     (put,) = outside(an_activity("Create", OWNER, ours)).changes

@@ -954,7 +954,12 @@ def test_a_decimal_is_its_value_however_it_is_written(value: Any):
     assert decimal(value) == Decimal(1140)
 
 
-@pytest.mark.parametrize("value", [None, True, [], "", "x", "Infinity", "1e16", "1e-16", "0" * 41])
+def test_an_amount_as_long_as_the_vocabulary_has_them_is_one():
+    assert decimal("12345678901234567890") == Decimal("12345678901234567890")
+    assert decimal("123456789012345678901234") == Decimal("123456789012345678901234")
+
+
+@pytest.mark.parametrize("value", [None, True, [], "", "x", "Infinity", "1e24", "1e-24", "0" * 41])
 def test_what_is_no_decimal_is_refused(value: Any):
     with pytest.raises(Invalid):
         decimal(value)
