@@ -51,6 +51,9 @@ RUNNING: Final = frozenset({"accepted", "active"})
 TERMS: Final = ("publishes", "price", "reciprocal", "location", "startTime", "endTime")
 """When one of these changes (what, how much, where, when), whoever has offered must look again (vocabulary.md §3.6)."""
 
+PROPOSALS: Final = frozenset({"Proposal", "Mission", "ServiceOffer", "Need"})
+"""Classes of what another server's actor may offer or ask for without a chain."""
+
 OF_ITS_SERVER: Final = ("inbox", "outbox", "endpoints", "publicKey", "assertionMethod")
 """Members of an actor that are believed only as its server hands them out: where to post, and whose keys."""
 
