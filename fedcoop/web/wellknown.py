@@ -13,7 +13,7 @@ from fedcoop.protocol import discovery, strict_json
 from fedcoop.web import answers
 from fedcoop.web.services import SERVICES
 
-PROFILES: Final = ("core@1.0", "signature@1.0", "c2s@1.0")
+PROFILES: Final = ("core@1.0", "signature@1.0", "delivery@1.0", "vocab@1.0", "c2s@1.0")
 """Profiles of the conformance suite that this release keeps to, as it was found to (protocol.md, disc/09)."""
 
 RELAYS_PROFILES: Final = ("core@1.0", "signature@1.0")
