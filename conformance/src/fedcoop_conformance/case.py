@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from fedcoop_conformance.catalogue import Test
 from fedcoop_conformance.driver.base import Chain, Evidence, Ready
-from fedcoop_conformance.peer.actors import Document, Outgoing, PeerActor, fresh_key
+from fedcoop_conformance.peer.actors import Document, Kind, Outgoing, PeerActor, fresh_key
 from fedcoop_conformance.peer.server import Origin, Peers, Received, Role
 from fedcoop_conformance.sut import Sut, SutActor
 from fedcoop_conformance.wire import Reply, Wire
@@ -90,6 +90,8 @@ class Stage:
     stimulus: Stimulus
     seed: str
     announced: frozenset[str] = frozenset()
+    signs: Kind = "ed25519"
+    """With which key honest peers sign requests: Ed25519 where the server announces it, else RSA (sig/28)."""
 
 
 @dataclass
@@ -145,7 +147,15 @@ class Case:
     ) -> PeerActor:
         """Return an actor that nobody has met, on the origin of that role; its document is served at its id."""
         name = f"{self.rng.choice(_NAMES)}{self.rng.randrange(16**6):06x}"
-        actor = PeerActor(self.stage.peers[role], name, fresh_key(self.rng), kind, self.rng, dict(more))
+        actor = PeerActor(
+            self.stage.peers[role],
+            name,
+            fresh_key(self.rng),
+            kind,
+            self.rng,
+            dict(more),
+            signs=self.stage.signs,
+        )
         if publish:
             actor.publish()
         return actor

@@ -14,6 +14,7 @@ from fedcoop_conformance.case import Stage, Times
 from fedcoop_conformance.driver.base import Chain, Driver, DriverFault, PeersKnown, Ready
 from fedcoop_conformance.driver.c2s import C2s
 from fedcoop_conformance.driver.remote import Hook, Stdio
+from fedcoop_conformance.peer.actors import ED25519, Kind
 from fedcoop_conformance.peer.server import Peers
 from fedcoop_conformance.sut import BadSut, Sut
 from fedcoop_conformance.transcript import Transcript
@@ -54,7 +55,9 @@ async def opened(
             if found is None:
                 raise DriverFault("Neither sut.toml nor the driver says where the server and its actors are.")
             stage = Stage(sut, found, peers, wire, chain, Times(scale=scale), "probe", seed)
-            stage = replace(stage, announced=await announced(stage))
+            said_of_it = await announced(stage)
+            signs: Kind = "ed25519" if ED25519 in said_of_it else "rsa"
+            stage = replace(stage, announced=said_of_it, signs=signs)
             yield await calibrated(stage) if times is None else replace(stage, times=times)
         finally:
             await chain.stop()

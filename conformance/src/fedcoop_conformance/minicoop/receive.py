@@ -144,7 +144,7 @@ async def signed(coop: Minicoop, request: web.Request, body: bytes) -> str | Non
     base = described_base(request, covered, described.partition(", sig")[0], label)
 
     def right(key: Ed25519PublicKey) -> bool:
-        return verifies(key, bytes(signature), base)
+        return verifies(key, bytes(signature), base) and not coop.fault("ed25519-refused")
 
     await key_that(coop, keyid, parameters, right)
     return keyid

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +24,8 @@ from fedcoop_conformance.crypto.fields import Component
 from fedcoop_conformance.peer.server import ACTIVITY_JSON, Answer, Origin, Received
 
 Document = dict[str, Any]
+Kind = Literal["ed25519", "rsa"]
+"""With which of its keys an actor signs requests."""
 
 AS2: Final = "https://www.w3.org/ns/activitystreams"
 FEDCOOP: Final = "https://w3id.org/fedcoop/v1"
@@ -31,12 +33,13 @@ CONTEXT: Final = (AS2, "https://w3id.org/security/v1", "https://www.w3.org/ns/ci
 SIGNED: Final = (AS2, "https://w3id.org/security/data-integrity/v2")
 COMPONENTS: Final = ("@method", "@target-uri", "content-digest")
 RFC9421: Final = "https://datatracker.ietf.org/doc/html/rfc9421"
-IMPLEMENTS: Final = (FEDCOOP, RFC9421, f"{RFC9421}#name-eddsa-using-curve-edwards25")
+ED25519: Final = f"{RFC9421}#name-eddsa-using-curve-edwards25"
+IMPLEMENTS: Final = (FEDCOOP, RFC9421, ED25519)
 
 
 @cache
-def rsa_key() -> RSAPrivateKey:
-    """Return the RSA key that all actors of a process have: making one takes too long to make many."""
+def rsa_key(generation: int = 1) -> RSAPrivateKey:
+    """Return the RSA key that all actors of a process have at first: making one takes too long to make many."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -76,6 +79,7 @@ class PeerActor:
     rng: random.Random = field(default_factory=random.Random)
     more: Document = field(default_factory=dict)
     generation: int = 1
+    signs: Kind = "ed25519"
 
     @property
     def id(self) -> str:
@@ -92,7 +96,16 @@ class PeerActor:
 
     @property
     def rsa_key_id(self) -> str:
-        return f"{self.id}#main-key"
+        return f"{self.id}#main-key" if self.generation == 1 else f"{self.id}#rsa-{self.generation}"
+
+    @property
+    def request_key(self) -> httpsig.PrivateKey:
+        """Return the key of requests, `request_key_id` is its id; proofs are always made with `key`."""
+        return self.key if self.signs == "ed25519" else rsa_key(self.generation)
+
+    @property
+    def request_key_id(self) -> str:
+        return self.key_id if self.signs == "ed25519" else self.rsa_key_id
 
     def method(self) -> Document:
         """Return the Multikey (FEP-521a)."""
@@ -102,6 +115,10 @@ class PeerActor:
             "controller": self.id,
             "publicKeyMultibase": multikey.encode(self.key.public_key()),
         }
+
+    def listed(self, name: str, key: RSAPrivateKey) -> Document:
+        """Return an RSA key of its own as it stands in `publicKey`."""
+        return {"id": name, "owner": self.id, "publicKeyPem": pem(key)}
 
     def document(self) -> Document:
         """Return the actor as it is published (ActivityPub §4, FEP-521a, FEP-844e)."""
@@ -115,7 +132,7 @@ class PeerActor:
             "outbox": f"{self.id}/outbox",
             "followers": f"{self.id}/followers",
             "following": f"{self.id}/following",
-            "publicKey": {"id": self.rsa_key_id, "owner": self.id, "publicKeyPem": pem(rsa_key())},
+            "publicKey": self.listed(self.rsa_key_id, rsa_key(self.generation)),
             "assertionMethod": [self.method()],
             "generator": {
                 "type": "Application",
@@ -149,7 +166,7 @@ class PeerActor:
         created: int | None = None,
         components: Sequence[str | Component] = COMPONENTS,
         keyid: str | None = None,
-        key: Ed25519PrivateKey | None = None,
+        key: httpsig.PrivateKey | None = None,
         media: str = ACTIVITY_JSON,
         digest_of: bytes | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -157,7 +174,7 @@ class PeerActor:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         more: Mapping[str, str] | None = None,
     ) -> Outgoing:
-        """Return a POST signed by RFC 9421 with Ed25519; each argument makes one thing otherwise than it should be.
+        """Return a POST signed by RFC 9421; each argument makes one thing otherwise than it should be.
 
         `more` are further headers, which the signature covers where `components` names them.
         """
@@ -169,8 +186,8 @@ class PeerActor:
         )
         signed = httpsig.sign(
             httpsig.Request("POST", url, headers),
-            self.key if key is None else key,
-            keyid=self.key_id if keyid is None else keyid,
+            self.request_key if key is None else key,
+            keyid=self.request_key_id if keyid is None else keyid,
             created=int(now().timestamp()) if created is None else created,
             components=components,
             parameters=parameters,
@@ -183,8 +200,8 @@ class PeerActor:
         headers = (("Accept", accept),)
         signed = httpsig.sign(
             httpsig.Request("GET", url, headers),
-            self.key,
-            keyid=self.key_id,
+            self.request_key,
+            keyid=self.request_key_id,
             created=int(datetime.now(UTC).timestamp()),
             components=("@method", "@target-uri"),
         )
