@@ -38,8 +38,8 @@ def test_the_demo_is_green_and_its_last_line_counts(green: tuple[subprocess.Comp
     done, _ = green
     assert done.returncode == 0, done.stdout + done.stderr
     *_, claim, last = done.stdout.splitlines()
-    assert claim.split() == ["signature@1.0", "conformant", "32", "of", "32", "required", "passed"]
-    assert last == "conformance: 35 passed, 0 failed, 0 skipped"
+    assert claim.split() == ["signature@1.0", "conformant", "33", "of", "33", "required", "passed"]
+    assert last == "conformance: 36 passed, 0 failed, 0 skipped"
 
 
 def test_a_run_leaves_a_report_in_every_form(green: tuple[subprocess.CompletedProcess[str], Path]):
@@ -50,7 +50,7 @@ def test_a_run_leaves_a_report_in_every_form(green: tuple[subprocess.CompletedPr
     }  # fmt: skip
     report = json.loads((out / "report.json").read_bytes())
     assert report["header"]["seed"] == "00c0ffee00c0ffee"
-    assert report["footer"]["counts"]["passed"] == 35
+    assert report["footer"]["counts"]["passed"] == 36
     assert len(transcript.verify(out / "transcript.ndjson.gz").exchanges) == len(
         list((out / "transcript").iterdir())
     )
@@ -66,7 +66,7 @@ def test_a_model_server_that_compares_no_digest_is_red_at_the_right_test(tmp_pat
         line.split(maxsplit=1)[1] for line in done.stdout.splitlines() if line.startswith("  reproduce")
     ]
     assert "run --demo=no-digest -t FC-SIG-004 --seed" in again
-    assert "conformance: 34 passed, 1 failed, 0 skipped" in done.stdout
+    assert "conformance: 35 passed, 1 failed, 0 skipped" in done.stdout
 
 
 def test_the_command_that_a_failure_names_fails_in_the_same_way(tmp_path: Path):
@@ -149,8 +149,8 @@ def test_a_test_is_told_with_its_requirement_and_its_mutants():
 
 def test_all_tests_are_listed():
     listed = run("list", *SIG)
-    assert sum(line.startswith("FC-SIG-") for line in listed.stdout.splitlines()) == 35
-    assert len(json.loads(run("list", *SIG, "--json").stdout)) == 35
+    assert sum(line.startswith("FC-SIG-") for line in listed.stdout.splitlines()) == 36
+    assert len(json.loads(run("list", *SIG, "--json").stdout)) == 36
 
 
 def test_the_program_shows_its_commands_in_both_languages():
