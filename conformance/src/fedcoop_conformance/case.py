@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -450,10 +450,6 @@ class Case:
             received=str(announced_as),
         )
         raise Inapplicable(f"sut.toml declares no {name}", looked=announced_as is not None)
-
-    async def together(self, *parts: Awaitable[Any]) -> Sequence[Any]:
-        """Await several things at once; the first failure is the test's."""
-        return await asyncio.gather(*parts)
 
 
 _LOOK_AGAIN: Final = 0.02
