@@ -188,3 +188,18 @@ def test_what_cannot_be_is_told_before_anything_is_written(tmp_path: Path, optio
     assert done.returncode == 2
     assert value in done.stderr
     assert not (tmp_path / "sut.toml").exists()
+
+
+def test_an_adapter_that_cannot_start_its_server_says_why_in_a_line(tmp_path: Path):
+    (tmp_path / "adapter.py").write_text(
+        "import json\n"
+        "asked = json.loads(input())\n"
+        "print(json.dumps({'seq': asked['seq'], 'ok': False, 'error': {'message': 'no such program: nowhere'}}))\n"
+    )
+    (tmp_path / "sut.toml").write_text(
+        'schema = "fedcoop-sut/1"\nprofiles = ["signature@1.0"]\n[software]\nname = "none"\nversion = "1"\n'
+        f'[driver]\nkind = "stdio"\ncommand = ["{sys.executable}", "adapter.py"]\n'
+    )
+    done = run("run", tmp_path / "sut.toml", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "fedcoop-conformance: no such program: nowhere"

@@ -21,7 +21,7 @@ import typer
 from fedcoop_conformance import __version__, beginning, catalogue, running, vectors
 from fedcoop_conformance.cases import plays
 from fedcoop_conformance.catalogue import NoSuchTest, Test
-from fedcoop_conformance.driver.base import DriverFault
+from fedcoop_conformance.driver.base import Declined, DriverFault
 from fedcoop_conformance.report.describe import describe
 from fedcoop_conformance.speech import say
 from fedcoop_conformance.sut import BadSut, Sut, load
@@ -527,6 +527,6 @@ def main() -> None:
     arguments = ["--demo=" if word == "--demo" else word for word in sys.argv[1:]]
     try:
         app(args=arguments)
-    except (BadSut, NoSuchTest, DriverFault) as fault:
+    except (BadSut, NoSuchTest, Declined, DriverFault) as fault:
         print(f"fedcoop-conformance: {fault}", file=sys.stderr)
         raise SystemExit(WRONGLY_USED) from fault
