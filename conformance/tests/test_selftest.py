@@ -19,7 +19,9 @@ PROFILES = sorted({test.profile for test in selftest.subjects(ALL)})
 @pytest.mark.parametrize("profile", PROFILES)
 async def test_the_model_server_passes_every_test_in_any_order(profile: str):
     tests = selftest.subjects(ALL, {profile})
-    assert await selftest.baseline(tests, seeds=("1", "2", "3"), jobs=(1, 4)) == []
+    # Three seeds, each one by one and four at a time, are for `fedcoop-conformance selftest --full`.
+    assert await selftest.baseline(tests, seeds=("1",), jobs=(1,)) == []
+    assert await selftest.baseline(tests, seeds=("2",), jobs=(4,)) == []
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -16,36 +16,34 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SUT = ROOT / "conformance" / "adapters" / "fedcoop" / "sut.toml"
 PROFILES = json.loads((ROOT / "conformance" / "catalogue" / "profiles.json").read_bytes())["profiles"]
-PLAYED = [f"{one['name']}@{one['version']}" for one in PROFILES]
+DEVIATIONS = ("FC-VOC-010",)
+"""SHOULDs that are not followed, each in ROADMAP.md; a new one, or one that is mended, is to be said there."""
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("profile", PLAYED)
-def test_fedcoop_conforms(profile: str, tmp_path: Path):
+@pytest.mark.timeout(600)
+def test_fedcoop_conforms_to_every_profile(tmp_path: Path):
     program = Path(sys.executable).parent / "fedcoop"
+    command = [
+        sys.executable,
+        "-m",
+        "fedcoop_conformance",
+        "run",
+        SUT,
+        "--out",
+        tmp_path,
+        "--timeout-scale",
+        "4",
+    ]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "fedcoop_conformance",
-            "run",
-            SUT,
-            "-p",
-            profile,
-            "--out",
-            tmp_path,
-            "--timeout-scale",
-            "4",
-        ],
+        command,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         env={**os.environ, "FEDCOOP": str(program), "FEDCOOP_LANG": "en"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "report.json").read_bytes())
-    assert report["footer"]["claims"] == [
-        claim for claim in report["footer"]["claims"] if claim["verdict"] == "conformant"
-    ]
-    skipped = [one["id"] for one in report["results"] if one["outcome"] not in {"passed", "failed"}]
-    assert skipped == [], "nothing is skipped in silence"
+    claims = {claim["profile"]: claim["verdict"] for claim in report["footer"]["claims"]}
+    assert claims == {f"{one['name']}@{one['version']}": "conformant" for one in PROFILES}
+    by_outcome = {one["id"]: one["outcome"] for one in report["results"] if one["outcome"] != "passed"}
+    assert by_outcome == dict.fromkeys(DEVIATIONS, "failed"), "nothing is skipped in silence"

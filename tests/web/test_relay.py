@@ -65,7 +65,7 @@ async def test_machines_find_its_actor_by_every_way(relay: Coop):
     found = await client.get("/.well-known/webfinger", params={"resource": "acct:relay@relay.example"})
     assert f"{BASE}/actor" in await found.text()
     info = await (await client.get("/nodeinfo/2.1")).json(content_type=None)
-    assert info["metadata"]["fedcoop"]["profiles"] == ["core", "relay"]
+    assert info["metadata"]["fedcoop"]["profiles"] == ["core@1.0", "signature@1.0"]
     await client.close()
 
 
