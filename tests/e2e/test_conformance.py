@@ -16,34 +16,27 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SUT = ROOT / "conformance" / "adapters" / "fedcoop" / "sut.toml"
 PROFILES = json.loads((ROOT / "conformance" / "catalogue" / "profiles.json").read_bytes())["profiles"]
-DEVIATIONS = ("FC-VOC-010",)
+DEVIATIONS = {"vocab@1.0": ("FC-VOC-010",)}
 """SHOULDs that are not followed, each in ROADMAP.md; a new one, or one that is mended, is to be said there."""
 
 
-@pytest.mark.timeout(600)
-def test_fedcoop_conforms_to_every_profile(tmp_path: Path):
+# Each by itself: all together they show an instance more than sixty new actors of one server in a minute, and it asks
+# no server for keys more often than that.
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("profile", [f"{one['name']}@{one['version']}" for one in PROFILES])
+def test_fedcoop_conforms(profile: str, tmp_path: Path):
     program = Path(sys.executable).parent / "fedcoop"
-    command = [
-        sys.executable,
-        "-m",
-        "fedcoop_conformance",
-        "run",
-        SUT,
-        "--out",
-        tmp_path,
-        "--timeout-scale",
-        "4",
-    ]
+    command = [sys.executable, "-m", "fedcoop_conformance", "run", SUT, "-p", profile]
     done = subprocess.run(
-        command,
+        [*command, "--out", tmp_path, "--timeout-scale", "4"],
         capture_output=True,
         text=True,
-        timeout=580,
+        timeout=280,
         env={**os.environ, "FEDCOOP": str(program), "FEDCOOP_LANG": "en"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "report.json").read_bytes())
-    claims = {claim["profile"]: claim["verdict"] for claim in report["footer"]["claims"]}
-    assert claims == {f"{one['name']}@{one['version']}": "conformant" for one in PROFILES}
+    claims = [(claim["profile"], claim["verdict"]) for claim in report["footer"]["claims"]]
+    assert claims == [(profile, "conformant")]
     by_outcome = {one["id"]: one["outcome"] for one in report["results"] if one["outcome"] != "passed"}
-    assert by_outcome == dict.fromkeys(DEVIATIONS, "failed"), "nothing is skipped in silence"
+    assert by_outcome == dict.fromkeys(DEVIATIONS.get(profile, ()), "failed"), "nothing is skipped in silence"
