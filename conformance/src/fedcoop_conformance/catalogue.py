@@ -102,16 +102,6 @@ class Catalogue:
     whole: Mapping[str, Any]
 
     @cached_property
-    def test_entries(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the tests as they stand in the files, by id."""
-        return {one.id: one.entry for one in self.tests.values()}
-
-    @cached_property
-    def profile_entries(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the profiles as they stand in the file, by name and version."""
-        return {one.id: one.entry for one in self.profiles.values()}
-
-    @cached_property
     def digest(self) -> str:
         """Return the multihash (sha2-256, multibase base64url) of the JCS of the whole."""
         return multihash(rfc8785.dumps(self.whole))

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
+
+from fedcoop_conformance.catalogue import Catalogue, Profile, Test
 
 Json = Mapping[str, Any]
 Verdict = Literal["conformant", "not-conformant", "incomplete"]
@@ -23,43 +25,6 @@ RAN: Final = ("passed", "failed")
 CONFORMANT_EXIT: Final = 0
 NOT_CONFORMANT_EXIT: Final = 1
 INCOMPLETE_EXIT: Final = 3
-
-
-class Test(Protocol):
-    """What a verdict needs of a test of the catalogue."""
-
-    @property
-    def rev(self) -> int: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def feature(self) -> str | None: ...
-    @property
-    def codes(self) -> Collection[str]: ...
-
-
-class Profile(Protocol):
-    """What a verdict needs of a profile: `name@version`, its optional features, its tests with their revisions."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def optional(self) -> Collection[str]: ...
-    @property
-    def tests(self) -> Sequence[tuple[str, int]]: ...
-
-
-class Catalogue(Protocol):
-    """What a verdict needs of a catalogue: its digest, its tests by id, its profiles by `name@version`."""
-
-    @property
-    def digest(self) -> str: ...
-    @property
-    def tests(self) -> Mapping[str, Test]: ...
-    @property
-    def profiles(self) -> Mapping[str, Profile]: ...
 
 
 @dataclass(frozen=True, slots=True)

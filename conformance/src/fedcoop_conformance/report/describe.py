@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from fedcoop_conformance.report.facts import Catalogue, Requirement, Test, link
+from fedcoop_conformance.catalogue import Catalogue, Requirement, Test
+from fedcoop_conformance.report.facts import link
 from fedcoop_conformance.report.words import label
 from fedcoop_conformance.speech import say
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal
 
+from fedcoop_conformance.catalogue import Catalogue, Requirement, Test
 from fedcoop_conformance.report.model import Report, Result
 from fedcoop_conformance.transcript import Exchange
 
@@ -20,49 +21,6 @@ SKIPPED: Final = ("inapplicable", "untested", "cantTell")
 MAX_CURL_BODY: Final = 2048
 """Beyond this nobody pastes a command; the file of the exchange has it all."""
 _UPSTREAM: Final = re.compile(r"RFC (?P<number>\d+)(?: §(?P<section>[\d.]+))?$")
-
-
-class Test(Protocol):
-    """A test of the catalogue, with its whole entry."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def rev(self) -> int: ...
-    @property
-    def level(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def feature(self) -> str | None: ...
-    @property
-    def codes(self) -> Iterable[str]: ...
-    @property
-    def requirements(self) -> Sequence[str]: ...
-    @property
-    def entry(self) -> Mapping[str, Any]: ...
-
-
-class Requirement(Protocol):
-    """A sentence of the protocol."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def anchor(self) -> str: ...
-    @property
-    def entry(self) -> Mapping[str, Any]: ...
-
-
-class Catalogue(Protocol):
-    """What a report needs of the catalogue."""
-
-    @property
-    def tests(self) -> Mapping[str, Test]: ...
-    @property
-    def requirements(self) -> Mapping[str, Requirement]: ...
 
 
 @dataclass(frozen=True)

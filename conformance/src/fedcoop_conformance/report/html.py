@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
+from fedcoop_conformance.catalogue import Requirement
 from fedcoop_conformance.report import words
-from fedcoop_conformance.report.facts import Facts, Requirement, link, upstream
+from fedcoop_conformance.report.facts import Facts, link, upstream
 from fedcoop_conformance.report.model import Result
 from fedcoop_conformance.report.page import both, page, paragraph, section, table
 from fedcoop_conformance.transcript import Exchange, file_name

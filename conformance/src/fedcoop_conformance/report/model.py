@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
 from fedcoop_conformance import verdict
+from fedcoop_conformance.catalogue import Catalogue
 from fedcoop_conformance.report import redact
-from fedcoop_conformance.verdict import Catalogue, Claim, ReportInvalid
+from fedcoop_conformance.verdict import Claim, ReportInvalid
 
 SCHEMA: Final = "fedcoop-report/1"
 GRADES: Final = ("wire", "api", "testimony", "human")
